@@ -1,0 +1,195 @@
+"""The interface between the runtime and an algorithm: what it declares, what it is given, what it returns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+from sagecask.formats import MediaType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from sagecask.channels import Channel
+    from sagecask.checkpoints import Checkpoints
+    from sagecask.cluster import Cluster
+    from sagecask.formats import Batch, Predictions
+    from sagecask.hyperparameters import Hyperparameters
+    from sagecask.report import Report
+
+H = TypeVar("H", bound="Hyperparameters")
+
+
+# --- what an algorithm declares: the keys are those of the specification files -----------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDeclaration:
+    """One input channel. `content_types` are matched as written; the first of `input_modes` is the usual one."""
+
+    name: str
+    content_types: tuple[str, ...]
+    layout: str
+    required: bool = False
+    default_content_type: str | None = None
+    input_modes: tuple[str, ...] = ("File",)
+    distribution: tuple[str, ...] = ("FullyReplicated",)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric line; `pattern` is the regular expression whose first group is the value."""
+
+    name: str
+    direction: Literal["minimize", "maximize"]
+    meaning: str
+    pattern: str
+    when: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tunable:
+    """A range that tuning jobs may search."""
+
+    name: str
+    type: Literal["continuous", "integer", "categorical"]
+    min: float | None = None
+    max: float | None = None
+    scaling: str | None = None
+    values: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Requests and answers. `malformed_status` is what a body that its codec cannot read is answered with."""
+
+    content_types: tuple[str, ...]
+    accept: tuple[str, ...]
+    default_accept: str
+    default_content_type: str | None = None
+    requests: Mapping[str, str] = field(default_factory=dict)
+    responses: Mapping[str, str] = field(default_factory=dict)
+    malformed_status: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What kind of machines a training job may use."""
+
+    cpu: bool = True
+    gpu: Literal["none", "single", "multi"] = "none"
+    multi_host: bool = False
+    incremental: bool = False
+    checkpoints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The public interface of an algorithm, bar its hyperparameters."""
+
+    name: str
+    title: str
+    family: str
+    learning: Literal["supervised", "unsupervised", "reinforcement"]
+    source: tuple[str, ...]
+    channels: tuple[ChannelDeclaration, ...]
+    metrics: tuple[Metric, ...]
+    tunable: tuple[Tunable, ...]
+    inference: Inference
+    training: Training
+
+    def channel(self, name: str) -> ChannelDeclaration | None:
+        """Return the declared channel of that name, or None."""
+        return next((channel for channel in self.channels if channel.name == name), None)
+
+
+# --- what an algorithm is given -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[H]):
+    """One training job as an algorithm sees it.
+
+    channels : name to Channel, only those that the job has
+    output_data : folder for artifacts other than the model
+    stop_requested : True once SIGTERM has come; iterative algorithms ask after each step and return what they have
+    save : writes a model to the model folder before the end, replacing what an earlier call wrote
+    """
+
+    hyperparameters: H
+    channels: Mapping[str, Channel]
+    cluster: Cluster
+    checkpoints: Checkpoints
+    report: Report
+    output_data: Path
+    gpus: int
+    stop_requested: Callable[[], bool]
+    save: Callable[[Model], None]
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceSettings:
+    """What the hosting side asks of a model when it is loaded.
+
+    outputs : selectable inference, the keys asked for in their order; empty for the algorithm's plain answer
+    ensemble : whether all models of a folder answer together
+    batch : whether a batch transform job is served: one answer a line
+    threads : threads that one prediction may use
+    """
+
+    outputs: tuple[str, ...] = ()
+    ensemble: bool = True
+    batch: bool = False
+    threads: int = 1
+
+
+# --- what an algorithm is -----------------------------------------------------------------------------------
+
+
+class Model(ABC):
+    """What was learned."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing, empty folder."""
+
+    @abstractmethod
+    def predict(self, batch: Batch, accept: MediaType) -> Predictions:
+        """Return one row of predictions per row of `batch`; `accept` is the answer's type with its parameters.
+
+        Raises
+        ------
+        DataError : the rows do not fit the model (status 400)
+        """
+
+
+class Algorithm(ABC):
+    """One algorithm: its declaration, and the way from a job to a model and from a folder to a model."""
+
+    declaration: ClassVar[Declaration]
+
+    @classmethod
+    @abstractmethod
+    def hyperparameters(cls) -> type[Hyperparameters]:
+        """Return the table of hyperparameters; imported here so that serving does without it."""
+
+    @abstractmethod
+    def fit(self, job: Job[Any]) -> Model:
+        """Train. The caller saves what is returned.
+
+        Raises
+        ------
+        UserError : the data or hyperparameters do not allow it
+        AlgorithmError : the library failed
+        """
+
+    @abstractmethod
+    def load(self, folder: Path, settings: InferenceSettings) -> Model:
+        """Read a model that `Model.save`, or the original container, wrote into `folder`; it may be read-only.
+
+        Raises
+        ------
+        ModelDataError : a file is missing, damaged or of another algorithm
+        """

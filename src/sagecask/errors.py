@@ -1,0 +1,79 @@
+"""Every error that sagecask raises on purpose.
+
+    SagecaskError
+    ├── UserError                    the caller can mend it                    exit 1
+    │   ├── HyperparameterError      a hyperparameter is missing, unknown or out of range
+    │   ├── DataError                a channel, file, row or request body is not what it must be
+    │   │   └── ModelDataError       the model folder or archive is not what it must be
+    │   ├── UnsupportedMediaType     no codec for the content type
+    │   ├── NotAcceptable            no codec for what Accept asks for
+    │   └── PayloadTooLarge          the request body is over the limit
+    ├── UsageError                   a command or variable is used wrongly     exit 2
+    ├── AlgorithmError               training or prediction failed unexpectedly  exit 3
+    └── PlatformError                the environment broke a promise             exit 3
+
+    TrainingStopped                  SIGTERM reached a job that has nothing to save yet; not a failure
+
+Messages have the form *where: what must hold; got what*.
+"""
+
+from typing import ClassVar
+
+
+class SagecaskError(Exception):
+    """Base of all; `exit_code` ends the process, `kind` opens the failure file."""
+
+    exit_code: ClassVar[int] = 3
+    kind: ClassVar[str] = "InternalServerError"
+
+
+class UserError(SagecaskError):
+    """Something that the caller gave must be changed by the caller."""
+
+    exit_code = 1
+    kind = "ClientError"
+
+
+class HyperparameterError(UserError):
+    """One or more hyperparameters are missing, unknown, unreadable or out of range."""
+
+
+class DataError(UserError):
+    """Training data or a request body does not have the form that its content type promises."""
+
+
+class ModelDataError(DataError):
+    """A model folder or archive is missing, damaged, unsafe or of another algorithm."""
+
+
+class UnsupportedMediaType(UserError):
+    """The content type is none that can be read here."""
+
+
+class NotAcceptable(UserError):
+    """Accept names no type that can be written here."""
+
+
+class PayloadTooLarge(UserError):
+    """The request body is larger than the server takes."""
+
+
+class UsageError(SagecaskError):
+    """A command-line option or environment variable is missing or wrong."""
+
+    exit_code = 2
+    kind = "ClientError"
+
+
+class AlgorithmError(SagecaskError):
+    """Training or prediction failed in a way that the caller's input does not explain."""
+
+    kind = "AlgorithmError"
+
+
+class PlatformError(SagecaskError):
+    """The machine, engine or network did not keep what the contract promises."""
+
+
+class TrainingStopped(Exception):
+    """The job was asked to stop and has nothing to save; ends the process with 0."""

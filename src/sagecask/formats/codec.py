@@ -1,0 +1,62 @@
+"""What every format can do, and how the columns of training data are laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+
+from sagecask.errors import NotAcceptable, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sagecask.formats.batch import Batch
+    from sagecask.formats.predictions import Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the columns of a row mean, where the bytes alone do not tell.
+
+    label_size : leading columns that are labels (formats that name their labels ignore it)
+    weighted : whether the column after the labels is the row's weight (CSV)
+    delimiter : one character between cells; None takes it from the first line (CSV)
+    charset : encoding of text formats
+    width : features that each row must have, None takes it from the first row
+    """
+
+    label_size: int = 0
+    weighted: bool = False
+    delimiter: str | None = ","
+    charset: str = "utf-8"
+    width: int | None = None
+
+
+class Codec:
+    """One format. A subclass overrides what the format can do; the rest is refused."""
+
+    name: ClassVar[str]
+
+    def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
+        """Yield the rows of one file or pipe as batches of bounded size.
+
+        `where` opens every error message, e.g. `channel "train", part-1.csv`.
+
+        Raises
+        ------
+        DataError : a row is not what the layout promises; names line and column
+        """
+        raise UnsupportedMediaType(f"{where}: a format for training data is needed; got {self.name}")
+
+    def decode(self, body: bytes, layout: Layout) -> Batch:
+        """Return the rows of a request body.
+
+        Raises
+        ------
+        DataError : the body is not of this format, or has no row
+        """
+        raise UnsupportedMediaType(f"request body: a format for requests is needed; got {self.name}")
+
+    def encode(self, predictions: Predictions) -> bytes:
+        """Return the answer's bytes."""
+        raise NotAcceptable(f"answer: a format for answers is needed; got {self.name}")

@@ -1,0 +1,45 @@
+"""Answers on their way from a model to bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Column = NDArray[np.generic] | Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm:
+    """How one algorithm's answers look where the formats leave a choice.
+
+    outer_key : key of the list in JSON; None sends a bare list of objects
+    csv_lists : a list value in CSV as more cells of the row (`flat`), as one quoted cell (`quoted`) or as a
+        bare JSON list (`bracketed`)
+    csv_final_newline : whether a newline follows the last CSV row
+    """
+
+    outer_key: str | None = "predictions"
+    csv_lists: Literal["flat", "quoted", "bracketed"] = "flat"
+    csv_final_newline: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Named columns of equal length, one row per record of the request in its order.
+
+    columns : name to (n_rows,) numbers or texts, (n_rows, k) for a list of fixed length, or a sequence of
+        lists of their own lengths
+    form : how the formats are to lay them out
+    """
+
+    columns: Mapping[str, Column]
+    form: AnswerForm = field(default_factory=AnswerForm)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
