@@ -6,8 +6,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from sagecask.formats import MediaType
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
     from sagecask.channels import Channel
     from sagecask.checkpoints import Checkpoints
     from sagecask.cluster import Cluster
-    from sagecask.formats import Batch, Predictions
+    from sagecask.formats import Batch, MediaType, Predictions
     from sagecask.hyperparameters import Hyperparameters
     from sagecask.report import Report
 
@@ -27,7 +25,7 @@ H = TypeVar("H", bound="Hyperparameters")
 
 @dataclass(frozen=True, slots=True)
 class ChannelDeclaration:
-    """One input channel. `content_types` are matched as written; the first of `input_modes` is the usual one."""
+    """One input channel; `parameters` are those that its content type may carry, such as `label_size`."""
 
     name: str
     content_types: tuple[str, ...]
@@ -36,6 +34,7 @@ class ChannelDeclaration:
     default_content_type: str | None = None
     input_modes: tuple[str, ...] = ("File",)
     distribution: tuple[str, ...] = ("FullyReplicated",)
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sagecask.contract.paths import Paths
 from sagecask.contract.variables import boolean, integer, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from sagecask.contract.paths import Paths
 
 # xgboost.md and the service model of InvokeEndpoint: 6 MiB
 DEFAULT_MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -88,10 +89,13 @@ def available_cpus() -> int:
 
 def _cgroup_quota() -> int | None:
     """Return whole CPUs of the cgroup's quota (version 2, then 1), or None without one."""
-    sources = (("/sys/fs/cgroup/cpu.max",), ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
+    sources = (
+        ("/sys/fs/cgroup/cpu.max",),
+        ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+    )
     for paths in sources:
         try:
-            words = " ".join(open(path, encoding="ascii").read() for path in paths).split()
+            words = " ".join(Path(path).read_text(encoding="ascii") for path in paths).split()
         except OSError:
             continue
         if len(words) == 2 and all(word.isdigit() for word in words):

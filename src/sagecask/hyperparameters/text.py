@@ -1,4 +1,4 @@
-"""Hyperparameter text to values: plain, JSON-encoded once or twice, or as Python prints them (contract 2.1, 2.3, 19.18)."""
+"""Hyperparameter text to values: plain, JSON-encoded, or as Python prints them (contract 2.3, 19.18)."""
 
 from __future__ import annotations
 

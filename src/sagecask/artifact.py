@@ -1,0 +1,88 @@
+"""Model folder and model.tar.gz: written whole or not at all, signed with the algorithm's name, unpacked safely."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sagecask import __version__
+from sagecask.errors import ModelDataError
+
+if TYPE_CHECKING:
+    from sagecask.algorithm import Declaration, Model
+
+MANIFEST = "sagecask.json"
+
+
+def save(model: Model, folder: Path, declaration: Declaration) -> None:
+    """Write a model and its manifest into `folder`, each file by one rename, so that readers find whole files only.
+
+    The files of an earlier save that this one does not have are deleted; anything else in the folder stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before = _manifest(folder).get("files", [])
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as name:
+        fresh = Path(name)
+        model.save(fresh)
+        files = sorted(path.name for path in fresh.iterdir())
+        manifest = {"algorithm": declaration.name, "sagecask": __version__, "files": files}
+        (fresh / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        for file in [*files, MANIFEST]:
+            (fresh / file).replace(folder / file)
+    for file in set(before) - set(files):
+        # a name with folders in it is not of our writing
+        (folder / Path(file).name).unlink(missing_ok=True)
+
+
+def algorithm_of(folder: Path) -> str | None:
+    """Return the algorithm that the manifest names; None without a manifest, as in artifacts of other containers.
+
+    Raises
+    ------
+    ModelDataError : the manifest is not what `save` writes
+    """
+    manifest = _manifest(folder)
+    name = manifest.get("algorithm")
+    if manifest and not isinstance(name, str):
+        raise ModelDataError(f'{folder / MANIFEST}: the key "algorithm" is needed; got {sorted(manifest)}')
+    return name
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        raise ModelDataError(f"{path}: a manifest in JSON; got {error}") from error
+    if not isinstance(manifest, dict):
+        raise ModelDataError(f"{path}: a JSON object; got {type(manifest).__name__}")
+    return manifest
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write model.tar.gz: every file with its path relative to `folder`, no leading folder (formats 11.1)."""
+    temporary = archive.with_name(f".{archive.name}.tmp")
+    with tarfile.open(temporary, "w:gz") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, arcname=path.name)
+    temporary.replace(archive)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a model archive; members that would leave `folder`, links out of it and devices are refused.
+
+    Raises
+    ------
+    ModelDataError : no gzip-compressed tar, damaged, or with such a member
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {error}") from error

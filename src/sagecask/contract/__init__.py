@@ -1,0 +1,11 @@
+"""What the platform gives a container and expects of it, as frozen values of one root folder."""
+
+from sagecask.contract.outcome import hand_over, write_failure
+from sagecask.contract.paths import DEFAULT_ROOT, Paths
+from sagecask.contract.serving import ServingJob, available_cpus
+from sagecask.contract.training import ChannelConfig, TrainingJob
+
+__all__ = [
+    "DEFAULT_ROOT", "ChannelConfig", "Paths", "ServingJob", "TrainingJob", "available_cpus", "hand_over",
+    "write_failure",
+]  # fmt: skip

@@ -1,0 +1,91 @@
+"""The channels of a job, checked against what the algorithm declares and opened."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from sagecask.channels import Channel, open_channel
+from sagecask.errors import TrainingStopped, UserError
+from sagecask.formats import MediaType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sagecask.algorithm import ChannelDeclaration, Declaration
+    from sagecask.contract import ChannelConfig, TrainingJob
+    from sagecask.formats import Batch, Layout
+
+
+def open_channels(
+    declaration: Declaration, description: TrainingJob, stop_requested: Callable[[], bool]
+) -> dict[str, Channel]:
+    """Return the job's channels by name.
+
+    Raises
+    ------
+    UserError : with every fault, one a line: a required channel is missing, a name is unknown, a content type, input
+        mode or distribution is none that the algorithm takes
+    """
+    faults = [
+        f'channel "{declared.name}": the job must have it; got {", ".join(description.channels) or "no channel"}'
+        for declared in declaration.channels
+        if declared.required and declared.name not in description.channels
+    ]
+    channels: dict[str, Channel] = {}
+    for config in description.channels.values():
+        declared = declaration.channel(config.name)
+        if declared is None:
+            faults.append(_unknown(config.name, [each.name for each in declaration.channels]))
+            continue
+        found = list(_faults(declared, config))
+        faults += found
+        if not found:
+            channels[config.name] = _Stoppable(_open(declared, config, description), stop_requested)
+    if faults:
+        raise UserError("\n".join(f"{declaration.name}: {fault}" for fault in faults))
+    return channels
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    return f'channel "{name}": one of {", ".join(known)} is needed{hint}'
+
+
+def _faults(declared: ChannelDeclaration, config: ChannelConfig) -> Iterator[str]:
+    where = f'channel "{config.name}"'
+    text = config.content_type or declared.default_content_type
+    media_type = MediaType.parse(text or "")
+    if text is None or media_type.essence not in declared.content_types:
+        yield f'{where}: content type one of {", ".join(declared.content_types)}; got "{text or "none"}"'
+    elif unknown := [name for name in media_type.parameters if name not in declared.parameters]:
+        allowed = ", ".join(declared.parameters) or "no parameter"
+        yield f'{where}: content type {media_type.essence} with {allowed}; got "{text}" with {", ".join(unknown)}'
+    # a FastFile folder is read like any other
+    mode = "File" if config.input_mode == "FastFile" else config.input_mode
+    if mode not in declared.input_modes:
+        yield f'{where}: input mode one of {", ".join(declared.input_modes)}; got "{config.input_mode}"'
+    if config.distribution not in declared.distribution:
+        yield f'{where}: distribution one of {", ".join(declared.distribution)}; got "{config.distribution}"'
+
+
+def _open(declared: ChannelDeclaration, config: ChannelConfig, description: TrainingJob) -> Channel:
+    text = config.content_type or declared.default_content_type or ""
+    return open_channel(config, description.paths.channel(config.name), MediaType.parse(text))
+
+
+class _Stoppable(Channel):
+    """A channel that ends the job between two batches once a stop signal has come."""
+
+    def __init__(self, channel: Channel, stop_requested: Callable[[], bool]) -> None:
+        self.name = channel.name
+        self.content_type = channel.content_type
+        self._channel = channel
+        self._stop_requested = stop_requested
+
+    def batches(self, layout: Layout) -> Iterator[Batch]:
+        for batch in self._channel.batches(layout):
+            if self._stop_requested():
+                raise TrainingStopped
+            yield batch
