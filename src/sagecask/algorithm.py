@@ -62,7 +62,11 @@ class Tunable:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """Requests and answers. `malformed_status` is what a body that its codec cannot read is answered with."""
+    """Requests and answers.
+
+    malformed_status : what a body that its codec cannot read is answered with
+    batch_accept : answer type of batch transform jobs whatever they accept, unless outputs were selected
+    """
 
     content_types: tuple[str, ...]
     accept: tuple[str, ...]
@@ -71,6 +75,7 @@ class Inference:
     requests: Mapping[str, str] = field(default_factory=dict)
     responses: Mapping[str, str] = field(default_factory=dict)
     malformed_status: int = 400
+    batch_accept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
     ├── UserError                    the caller can mend it                    exit 1
     │   ├── HyperparameterError      a hyperparameter is missing, unknown or out of range
     │   ├── DataError                a channel, file, row or request body is not what it must be
+    │   │   ├── MalformedBody        a request body is not of its content type
     │   │   └── ModelDataError       the model folder or archive is not what it must be
     │   ├── UnsupportedMediaType     no codec for the content type
     │   ├── NotAcceptable            no codec for what Accept asks for
@@ -40,6 +41,10 @@ class HyperparameterError(UserError):
 
 class DataError(UserError):
     """Training data or a request body does not have the form that its content type promises."""
+
+
+class MalformedBody(DataError):
+    """A request body cannot be read as its content type."""
 
 
 class ModelDataError(DataError):

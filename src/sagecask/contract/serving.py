@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sagecask.contract.variables import boolean, integer, listed
+from sagecask.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # xgboost.md and the service model of InvokeEndpoint: 6 MiB
 DEFAULT_MAX_BODY_BYTES = 6 * 1024 * 1024
+MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class ServingJob:
     max_body_bytes : larger request bodies get status 413; 0 is no limit
     default_accept : answer type where Accept is absent or `*/*`; None leaves it to the algorithm
     batch : whether a batch transform job is served
+    batch_strategy : MULTI_RECORD as /execution-parameters is to spell it
     outputs : keys of selectable inference
     ensemble : whether all models of the folder answer together
     threads : threads that one prediction may use
@@ -41,6 +44,7 @@ class ServingJob:
     max_body_bytes: int
     default_accept: str | None
     batch: bool
+    batch_strategy: str
     outputs: tuple[str, ...]
     ensemble: bool
     threads: int
@@ -56,7 +60,7 @@ class ServingJob:
         batch = boolean(environ, "SAGEMAKER_BATCH")
         return cls(
             model_dir=paths.model,
-            port=integer(environ, ("SAGEMAKER_BIND_TO_PORT",), 8080, minimum=1),
+            port=_port(environ),
             workers=integer(environ, ("SAGEMAKER_MODEL_SERVER_WORKERS",), available_cpus(), minimum=1),
             timeout_seconds=integer(
                 environ,
@@ -68,10 +72,26 @@ class ServingJob:
             max_body_bytes=_max_body_bytes(environ),
             default_accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or None,
             batch=batch,
+            batch_strategy=_batch_strategy(environ),
             outputs=listed(environ, "SAGEMAKER_INFERENCE_OUTPUT"),
             ensemble=boolean(environ, "SAGEMAKER_INFERENCE_ENSEMBLE", default=True),
             threads=integer(environ, ("OMP_NUM_THREADS",), 1, minimum=1),
         )
+
+
+def _port(environ: Mapping[str, str]) -> int:
+    port = integer(environ, ("SAGEMAKER_BIND_TO_PORT",), 8080, minimum=1)
+    if port > MAX_PORT:
+        raise UsageError(
+            f'environment: variable SAGEMAKER_BIND_TO_PORT must be an integer in [1, {MAX_PORT}]; got "{port}"'
+        )
+    return port
+
+
+def _batch_strategy(environ: Mapping[str, str]) -> str:
+    # the platform says `true` and reads MULTI_RECORD; the SDK's local mode says `True` and raises on any spelling
+    # but that of the API (contract 19.11, 19.12)
+    return "MultiRecord" if environ.get("SAGEMAKER_BATCH", "").strip() == "True" else "MULTI_RECORD"
 
 
 def _max_body_bytes(environ: Mapping[str, str]) -> int:
