@@ -35,4 +35,4 @@ def round_pattern(metric: str) -> str:
 
     It takes the tab as itself (containers run by hand) and as `#011` (the platform's log).
     """
-    return rf"\[\d+\].*(?:\t|#011){re.escape(metric.replace(':', '-', 1))}:(\S+)"
+    return rf"\[\d+\].*(?:\t|#011){re.escape(metric.replace(':', '-', 1))}:([^\s#]+)"

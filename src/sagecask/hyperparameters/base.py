@@ -43,7 +43,7 @@ class Hyperparameters(BaseModel):
         HyperparameterError : with every fault, one a line
         """
         values, faults = cls._values(texts)
-        faults += cls._missing(values)
+        faults += cls._missing(texts)
         parsed = None if faults else cls._build(values, faults)
         if parsed is not None:
             faults += parsed._conditions()
@@ -92,11 +92,13 @@ class Hyperparameters(BaseModel):
         return values, faults
 
     @classmethod
-    def _missing(cls, values: Mapping[str, object]) -> list[str]:
+    def _missing(cls, texts: Mapping[str, str]) -> list[str]:
+        attributes = cls._attributes()
+        named = {attributes.get(name) for name, text in texts.items() if unquote(text).strip() != "None"}
         return [
             f'hyperparameter "{cls._public_name(attribute)}" is required: {_expectation(field)}; it is missing'
             for attribute, field in cls.model_fields.items()
-            if field.is_required() and attribute not in values
+            if field.is_required() and attribute not in named
         ]
 
     @classmethod

@@ -20,7 +20,7 @@ from sagecask.report import Report
 from sagecask.train.inputs import open_channels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     from sagecask.algorithm import Algorithm, Model
@@ -77,7 +77,7 @@ def _fail(paths: Paths, error: SagecaskError) -> int:
     return error.exit_code
 
 
-def train(paths: Paths, name: str | None, environ: Mapping[str, str], stop: StopSignal) -> None:
+def train(paths: Paths, name: str | None, environ: Mapping[str, str], stop: Callable[[], bool]) -> None:
     """Run the job below `paths` with the named algorithm, or with the only one installed.
 
     Raises
@@ -87,7 +87,7 @@ def train(paths: Paths, name: str | None, environ: Mapping[str, str], stop: Stop
     """
     algorithm = registry.load(name or _only())
     description = TrainingJob.read(paths, environ)
-    job = _job(algorithm, description, stop)
+    job = prepare(algorithm, description, stop)
     _log.info(
         "%s: %d hyperparameters given, channels %s, %d host(s), %d GPU(s)",
         algorithm.declaration.name, len(description.hyperparameters), ", ".join(job.channels) or "none",
@@ -108,7 +108,13 @@ def _only() -> str:
     return name
 
 
-def _job(algorithm: Algorithm, description: TrainingJob, stop: StopSignal) -> Job[Any]:
+def prepare(algorithm: Algorithm, description: TrainingJob, stop: Callable[[], bool]) -> Job[Any]:
+    """Return the job as the algorithm sees it: hyperparameters and channels checked, folders there.
+
+    Raises
+    ------
+    UserError : hyperparameters or channels are not what the algorithm declares
+    """
     declaration = algorithm.declaration
     paths = description.paths
     hyperparameters = algorithm.hyperparameters().parse(description.hyperparameters, owner=declaration.name)

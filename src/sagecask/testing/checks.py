@@ -1,0 +1,234 @@
+"""Checks that every algorithm passes: `check_algorithm(name, example, folder)` runs all that apply.
+
+Each check is a fact in its name and takes a `Subject`. A family's test adds what only it can know.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sagecask import artifact, registry
+from sagecask.algorithm import InferenceSettings
+from sagecask.contract import TrainingJob
+from sagecask.errors import DataError, HyperparameterError, UserError
+from sagecask.formats import Batch, Layout, MediaType
+from sagecask.testing.job_directory import JobDirectory
+from sagecask.train.run import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sagecask.algorithm import Algorithm, Job, Model
+    from sagecask.formats import Predictions
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One algorithm under test, its example job, and a folder for what the checks write."""
+
+    algorithm: Algorithm
+    example: Path
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.algorithm.declaration.name
+
+    def job(self, label: str) -> JobDirectory:
+        """Return a fresh copy of the example job."""
+        return JobDirectory.copy_of(self.example, self.folder / label)
+
+    def prepare(self, directory: JobDirectory) -> Job[Any]:
+        """Return the job that `fit` gets."""
+        return prepare(self.algorithm, TrainingJob.read(directory.paths, {}), lambda: False)
+
+    def fit(self, label: str) -> tuple[Model, Path]:
+        """Train the example in this process; return the model and the folder it was saved to."""
+        directory = self.job(label)
+        model = self.algorithm.fit(self.prepare(directory))
+        artifact.save(model, directory.paths.model, self.algorithm.declaration)
+        return model, directory.paths.model
+
+    @cached_property
+    def fitted(self) -> tuple[Model, Path]:
+        """The example, trained once for all checks that only look at the model."""
+        return self.fit("fitted")
+
+    @cached_property
+    def loaded(self) -> Model:
+        """The fitted model, read back from its folder."""
+        return self.algorithm.load(self.fitted[1], InferenceSettings())
+
+    @cached_property
+    def rows(self) -> Batch:
+        """Feature rows of the example's first channel."""
+        channels = self.prepare(self.job("rows")).channels
+        labels = 1 if self.algorithm.declaration.learning == "supervised" else 0
+        batch = channels["train"].read(Layout(label_size=labels))
+        return Batch(batch.features[:64])
+
+    def predict(self, model: Model, batch: Batch) -> Predictions:
+        return model.predict(batch, MediaType.parse(self.algorithm.declaration.inference.default_accept))
+
+
+def check_every_declared_hyperparameter_is_accepted(subject: Subject) -> None:
+    table = subject.algorithm.hyperparameters()
+    given = json.loads(subject.job("accepted").paths.hyperparameters.read_text())
+    for row in table.table():
+        name = str(row["name"])
+        try:
+            table.parse(given | {name: _valid(row)}, owner=subject.name)
+        except HyperparameterError as error:
+            # rules between hyperparameters may object; the value itself must not be what they object to
+            assert f'hyperparameter "{name}" must be' not in str(error), error
+            assert "is unknown" not in str(error), error
+
+
+def _valid(row: dict[str, Any]) -> str:
+    """Return a text that the row of the reference table allows."""
+    bounds = row.get("range", {})
+    if bounds.get("values"):
+        value = str(bounds["values"][0])
+        return re.sub(r"@[a-z]$", "@1", value)
+    if row["type"] == "json":
+        return "[[1, 2]]"
+    if row["type"] == "boolean":
+        return "true"
+    if row["type"] == "string":
+        return str(row.get("default") or "text")
+    low, high = bounds.get("min"), bounds.get("max")
+    if low is None and high is None:
+        return "1"
+    if low is None or high is None:
+        return str(high - 1 if low is None else low + 1)
+    return str((low + high) // 2 if row["type"] == "integer" else (low + high) / 2)
+
+
+def check_unknown_hyperparameter_is_refused_with_the_nearest_name(subject: Subject) -> None:
+    table = subject.algorithm.hyperparameters()
+    name = max((str(row["name"]) for row in table.table()), key=len)
+    try:
+        table.parse({name + "x": "1"}, owner=subject.name)
+    except HyperparameterError as error:
+        assert f'{subject.name}: hyperparameter "{name}x" is unknown; did you mean "{name}"?' in str(error)
+    else:
+        raise AssertionError("an unknown hyperparameter was accepted")
+
+
+def check_the_example_trains_by_the_executable_and_reports_a_declared_metric(subject: Subject) -> None:
+    directory = subject.job("executable")
+    outcome = directory.train(subject.name)
+    assert (outcome.code, outcome.failure) == (0, None), outcome.log
+    assert artifact.algorithm_of(directory.paths.model) == subject.name
+    found = [metric.name for metric in subject.algorithm.declaration.metrics if re.search(metric.pattern, outcome.log)]
+    assert found, f"none of the declared metric expressions matches the log:\n{outcome.log}"
+
+
+def check_same_seed_gives_the_same_model_files(subject: Subject) -> None:
+    first, second = subject.fitted[1], subject.fit("again")[1]
+    names = sorted(path.name for path in first.iterdir())
+    assert names == sorted(path.name for path in second.iterdir())
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), f"{name} differs between two equal jobs"
+
+
+def check_saved_equals_loaded(subject: Subject) -> None:
+    _equal(subject.predict(subject.fitted[0], subject.rows), subject.predict(subject.loaded, subject.rows))
+
+
+def check_sparse_rows_equal_dense_rows(subject: Subject) -> None:
+    from scipy.sparse import csr_matrix  # noqa: PLC0415 - as in formats.batch
+
+    dense = np.ascontiguousarray(
+        subject.rows.features.toarray() if subject.rows.sparse else subject.rows.features, dtype=np.float32
+    )
+    n_rows, width = dense.shape
+    # every cell is stored, so that an algorithm to which an absent cell is missing sees the same values
+    stored = csr_matrix(
+        (dense.ravel(), np.tile(np.arange(width), n_rows), np.arange(n_rows + 1) * width), shape=dense.shape
+    )
+    _equal(subject.predict(subject.loaded, Batch(dense)), subject.predict(subject.loaded, Batch(stored)))
+
+
+def check_fastfile_equals_file(subject: Subject) -> None:
+    directory = subject.job("fastfile").input_mode("FastFile")
+    model = subject.algorithm.fit(subject.prepare(directory))
+    _equal(subject.predict(subject.fitted[0], subject.rows), subject.predict(model, subject.rows))
+
+
+def check_one_row_predicts_as_among_many(subject: Subject) -> None:
+    many = subject.predict(subject.loaded, subject.rows)
+    one = subject.predict(subject.loaded, Batch(subject.rows.features[:1]))
+    assert len(one) == 1
+    for name, column in one.columns.items():
+        np.testing.assert_allclose(np.asarray(column)[0], np.asarray(many.columns[name])[0], rtol=1e-6)
+
+
+def check_no_rows_is_refused(subject: Subject) -> None:
+    directory = subject.job("no-rows")
+    for path in sorted(directory.paths.channel("train").rglob("*")):
+        path.unlink()
+    try:
+        subject.algorithm.fit(subject.prepare(directory))
+    except UserError as error:
+        assert str(error).startswith('channel "train": '), error
+    else:
+        raise AssertionError("a channel without rows was trained on")
+
+
+def check_missing_values_predict(subject: Subject) -> None:
+    dense = np.full((2, subject.rows.width), np.nan, dtype=np.float32)
+    dense[0] = np.nan_to_num(np.asarray(subject.rows.features[:1].toarray() if subject.rows.sparse else dense[0]))
+    try:
+        assert len(subject.predict(subject.loaded, Batch(dense))) == 2
+    except DataError as error:
+        assert "missing" in str(error), error
+
+
+def check_wrong_width_is_refused(subject: Subject) -> None:
+    width = subject.rows.width + 3
+    try:
+        subject.predict(subject.loaded, Batch(np.zeros((1, width), dtype=np.float32)))
+    except DataError as error:
+        assert str(width) in str(error), error
+    else:
+        raise AssertionError("rows that are too wide were predicted")
+
+
+def check_metric_expressions_are_as_the_platform_takes_them(subject: Subject) -> None:
+    for metric in subject.algorithm.declaration.metrics:
+        assert re.compile(metric.pattern).groups >= 1, f"{metric.name}: no group for the value"
+        assert len(metric.name) <= 255
+        assert len(metric.pattern) <= 500
+
+
+def checks() -> Iterator[Callable[[Subject], None]]:
+    """Yield every check of this module."""
+    for name, value in sorted(globals().items()):
+        if name.startswith("check_") and name != "check_algorithm":
+            yield value
+
+
+def check_algorithm(name: str, example: Path, folder: Path) -> None:
+    """Run every check on one algorithm; `folder` is scratch space.
+
+    Raises
+    ------
+    AssertionError : with the check's words
+    """
+    subject = Subject(registry.load(name), example, folder)
+    for check in checks():
+        check(subject)
+
+
+def _equal(first: Predictions, second: Predictions) -> None:
+    assert list(first.columns) == list(second.columns)
+    for name, column in first.columns.items():
+        np.testing.assert_array_equal(np.asarray(column), np.asarray(second.columns[name]))

@@ -1,0 +1,20 @@
+"""Fixtures of all tests, each a real thing."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from sagecask.testing.job_directory import JobDirectory
+
+
+@pytest.fixture
+def job_directory(tmp_path: Path) -> JobDirectory:
+    return JobDirectory(tmp_path / "ml")
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
