@@ -1,0 +1,283 @@
+"""The command line: `train` and `serve`, which the platform calls, and what a person calls.
+
+Commands import what they need when they run, so that help is quick and `train` sets its signal handlers first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sagecask.errors import SagecaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from sagecask.local.description import JobDescription
+    from sagecask.local.endpoint import EndpointDescription
+
+# 128 plus SIGINT, as a shell counts it
+INTERRUPTED = 130
+
+_PLATFORM = {"ignore_unknown_options": True, "allow_extra_args": True}
+_EXISTING = click.Path(path_type=Path, exists=True)
+_PATH = click.Path(path_type=Path)
+
+
+def _options(*decorators: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+_contract_options = _options(
+    click.option("--root", envvar="SAGECASK_ROOT", default="/opt/ml", type=_PATH, show_default=True, show_envvar=True,
+                 help="Folder that stands for the platform's."),
+    click.option("--algorithm", envvar="SAGECASK_ALGORITHM", show_envvar=True,
+                 help="Name of the algorithm; needed where several are installed and the model does not say."),
+)  # fmt: skip
+_engine_options = _options(
+    click.option("--engine", type=click.Choice(["process", "docker"]), default="process", show_default=True,
+                 help="Run as a process of this machine, or in the image."),
+    click.option("--image", help="Image of the docker engine.  [default: sagecask/ALGORITHM:cpu]"),
+    click.option("--environment", "-e", multiple=True, metavar="NAME=VALUE", help="Environment variable; repeatable."),
+)  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sagecask")
+def sagecask() -> None:
+    """Open training and serving containers with the interface of the SageMaker built-in algorithms.
+
+    Exit codes: 0 success, 1 the user's fault, 2 wrong usage, 3 a fault of sagecask or its machine.
+    """
+
+
+@sagecask.command(context_settings=_PLATFORM)
+@_contract_options
+@click.pass_context
+def train(context: click.Context, root: Path, algorithm: str | None) -> int:
+    """Run the training job that the files below --root describe."""
+    from sagecask.train.supervisor import main  # noqa: PLC0415 - first of all imports: it sets the signal handlers
+
+    _say_ignored(context)
+    return main(root, algorithm, os.environ)
+
+
+@sagecask.command(context_settings=_PLATFORM)
+@_contract_options
+@click.option("--port", envvar="SAGEMAKER_BIND_TO_PORT", default=8080, type=click.IntRange(1, 65535), show_default=True,
+              show_envvar=True, help="TCP port of every route.")  # fmt: skip
+@click.pass_context
+def serve(context: click.Context, root: Path, algorithm: str | None, port: int) -> int:
+    """Serve the model below --root over HTTP."""
+    from sagecask.serve.workers import main  # noqa: PLC0415
+
+    _say_ignored(context)
+    return main(root, algorithm, {**os.environ, "SAGEMAKER_BIND_TO_PORT": str(port)})
+
+
+@sagecask.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_algorithms(*, as_json: bool) -> None:
+    """List the installed algorithms."""
+    from sagecask import registry  # noqa: PLC0415
+
+    declarations = [registry.load(name).declaration for name in registry.names()]
+    if as_json:
+        facts = [{"algorithm": each.name, "title": each.title, "family": each.family} for each in declarations]
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for each in declarations:
+        click.echo(f"{each.name:<24}{each.title} ({each.family}, {each.learning})")
+
+
+@sagecask.command()
+@click.argument("name")
+@click.option("--json", "form", flag_value="json", help="Print JSON in the form of the specification files.")
+@click.option("--metric-definitions", "form", flag_value="metrics", help="Print the JSON that an Estimator takes.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print the tables of the documentation as Markdown.")
+def describe(name: str, form: str | None) -> None:
+    """Describe an algorithm: channels, hyperparameters, metrics, content types."""
+    from sagecask import reference, registry  # noqa: PLC0415
+
+    algorithm = registry.load(name)
+    if form == "metrics":
+        click.echo(json.dumps(reference.metric_definitions(algorithm), indent=2))
+        return
+    facts = reference.reference(algorithm)
+    if form == "json":
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    elif form == "markdown":
+        click.echo(reference.markdown(facts), nl=False)
+    else:
+        click.echo(reference.plain(facts))
+
+
+@sagecask.command()
+@click.argument("algorithm", required=False)
+@click.option("--job", type=_EXISTING, help="YAML file that describes the job; options add to it and win over it.")
+@click.option("--train", type=_PATH, help="File or folder of the channel train.")
+@click.option("--validation", type=_PATH, help="File or folder of the channel validation.")
+@click.option("--channel", multiple=True, metavar="NAME=PATH", help="Another channel; repeatable.")
+@click.option("--content-type", multiple=True, metavar="[NAME=]TYPE", help="Content type of all channels, or of one.")
+@click.option("--input-mode", metavar="MODE", help="File or FastFile, for all channels.  [default: File]")
+@click.option("--hyperparameter", "-H", multiple=True, metavar="NAME=VALUE", help="Hyperparameter; repeatable.")
+@_engine_options
+@click.option("--output", type=_PATH, help="New or empty folder for the results.  [default: named after the job]")
+@click.option(
+    "--checkpoints", type=_PATH, help="Folder that keeps checkpoints; a job resumes from what it finds there."
+)
+def run(algorithm: str | None, job: Path | None, engine: str, **options: Any) -> int:  # noqa: ANN401 - click's
+    """Run a training job on this machine.
+
+    The output folder receives model, model.tar.gz and output; the exit code is the job's.
+    """
+    from sagecask.local.options import job_description  # noqa: PLC0415
+    from sagecask.local.run import run as run_job  # noqa: PLC0415
+
+    description: JobDescription = job_description(algorithm, job, options)
+    return run_job(description, _engine(engine), os.environ, terminal=sys.stdout.isatty())
+
+
+@sagecask.command()
+@click.argument("model", type=_PATH)
+@click.option(
+    "--algorithm", envvar="SAGECASK_ALGORITHM", show_envvar=True, help="Algorithm, where the model does not say."
+)
+@click.option(
+    "--port", default=8080, type=click.IntRange(0, 65535), show_default=True, help="Port; 0 takes a free one."
+)
+@_engine_options
+def endpoint(model: Path, algorithm: str | None, port: int, **options: Any) -> int:  # noqa: ANN401
+    """Serve MODEL, a model folder or model.tar.gz, until Ctrl-C."""
+    from sagecask.local.endpoint import serve_until_stopped  # noqa: PLC0415
+
+    return serve_until_stopped(_endpoint(model, algorithm, port, options), _engine(options["engine"]), os.environ)
+
+
+@sagecask.command()
+@click.argument("model", type=_PATH)
+@click.argument("source", metavar="INPUT", type=_PATH)
+@click.option("--output", type=_PATH, required=True, help="Folder that receives NAME.out for every input NAME.")
+@click.option(
+    "--algorithm", envvar="SAGECASK_ALGORITHM", show_envvar=True, help="Algorithm, where the model does not say."
+)
+@click.option("--content-type", help="Content-Type of the requests.")
+@click.option("--accept", help="Accept of the requests.")
+@click.option("--split-type", type=click.Choice(["None", "Line", "RecordIO"]), default="None", show_default=True)
+@click.option("--strategy", type=click.Choice(["MULTI_RECORD", "SINGLE_RECORD"]),
+              help="Records in a request.  [default: the server's]")  # fmt: skip
+@click.option(
+    "--max-payload", "max_payload_mb", type=click.IntRange(1, 100), help="MB in a request.  [default: the server's]"
+)
+@click.option("--max-concurrent", type=click.IntRange(1, 100), help="Requests at a time.  [default: the server's]")
+@click.option("--assemble-with", type=click.Choice(["None", "Line"]), default="None", show_default=True,
+              help="Line ends every answer with a line end.")  # fmt: skip
+@_engine_options
+def transform(model: Path, algorithm: str | None, engine: str, image: str | None, environment: Sequence[str],
+              **options: Any) -> None:  # noqa: ANN401  # fmt: skip
+    """Send INPUT, a file or folder, through MODEL and write the answers."""
+    from sagecask.local.transform import TransformDescription  # noqa: PLC0415
+    from sagecask.local.transform import transform as transform_files  # noqa: PLC0415
+
+    about = _endpoint(model, algorithm, 0, {"image": image, "environment": environment})
+    transform_files(about, TransformDescription(**options), _engine(engine), os.environ, terminal=sys.stdout.isatty())
+
+
+@sagecask.command()
+@click.argument("family")
+@click.option("--algorithm", help="Build the image of this algorithm alone.  [default: all of the family]")
+@click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True)
+@click.option("--source", type=_EXISTING, default=".", show_default=True, help="Checkout of sagecask.")
+def build(family: str, algorithm: str | None, device: str, source: Path) -> None:
+    """Build the images of FAMILY from a source checkout, as `make image` does."""
+    from sagecask.local.build import build as build_images  # noqa: PLC0415
+
+    build_images(source, family, algorithm, device)
+
+
+@sagecask.command()
+@click.argument("image")
+@click.argument("repository")
+def push(image: str, repository: str) -> None:
+    """Push IMAGE to REPOSITORY, a repository with or without tag, or the host of a registry.
+
+    The manifest is read back: SageMaker takes Docker schema 2 of a single platform only.
+    """
+    from sagecask.local.push import push as push_image  # noqa: PLC0415
+
+    click.echo(push_image(image, repository, click.echo))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code; faults are one line on standard error."""
+    sys.excepthook = _ours
+    sys.exit(_run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def train_executable() -> None:
+    """Run `sagecask train`; the platform calls `train` where an image has no entry point (contract 1.2)."""
+    main(["train", *sys.argv[1:]])
+
+
+def serve_executable() -> None:
+    """Run `sagecask serve`."""
+    main(["serve", *sys.argv[1:]])
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = sagecask.main(arguments, prog_name="sagecask", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(f"sagecask: {' '.join(error.format_message().split())}", err=True)
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except SagecaskError as error:
+        click.echo(f"sagecask: {error}", err=True)
+        return error.exit_code
+    except OSError as error:
+        click.echo(f"sagecask: {error}", err=True)
+        return 3
+    return code if isinstance(code, int) else 0
+
+
+def _ours(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show the traceback of a fault that nobody foresaw, and leave with 3 where Python would leave with 1."""
+    sys.__excepthook__(kind, error, trace)
+    raise SystemExit(3)
+
+
+def _say_ignored(context: click.Context) -> None:
+    if context.args:
+        # a job may carry ContainerArguments (contract 1.3), which mean nothing here
+        click.echo(f"{context.command.name}: arguments without a meaning here are ignored: {context.args}", err=True)
+
+
+def _engine(name: str) -> Any:  # noqa: ANN401 - click has checked it against the two literals
+    return name
+
+
+def _endpoint(model: Path, algorithm: str | None, port: int, options: dict[str, Any]) -> EndpointDescription:
+    from sagecask.local.endpoint import EndpointDescription  # noqa: PLC0415
+    from sagecask.local.options import pairs  # noqa: PLC0415
+
+    environment = pairs(options["environment"], "--environment")
+    return EndpointDescription(model, algorithm, options["image"], environment, port)
+
+
+if __name__ == "__main__":
+    main()

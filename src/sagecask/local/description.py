@@ -1,0 +1,196 @@
+"""What a local training job is to do: from options or a YAML file to one frozen value."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sagecask.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+# API Channel: up to 64 characters of this set
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
+INPUT_MODES = ("File", "FastFile")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalChannel:
+    """One input channel: a file or folder of this machine."""
+
+    path: Path
+    content_type: str | None = None
+    input_mode: str = "File"
+
+
+@dataclass(frozen=True, slots=True)
+class JobDescription:
+    """A training job before it has a place to run.
+
+    hyperparameters : strings, as the platform would hand them over
+    image : image of the container engine; None is the algorithm's own
+    output : folder that receives model, model.tar.gz and output; None is one named after the job
+    checkpoints : folder that outlives the job; None keeps no checkpoints
+    """
+
+    algorithm: str
+    channels: Mapping[str, LocalChannel] = field(default_factory=dict)
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    output: Path | None = None
+    checkpoints: Path | None = None
+
+    def with_channels(self, paths: Mapping[str, Path]) -> JobDescription:
+        """Return a copy in which channels have the given paths; what else a channel says stays."""
+        merged = dict(self.channels)
+        for name, path in paths.items():
+            merged[name] = replace(merged[name], path=path) if name in merged else LocalChannel(path)
+        return replace(self, channels=merged)
+
+    def checked(self) -> JobDescription:
+        """Return the description with absolute paths.
+
+        Raises
+        ------
+        UsageError : a channel's name, path or input mode cannot be
+        """
+        if not self.channels:
+            raise UsageError("run: a training job must have at least one channel; got none")
+        return replace(self, channels={name: _checked(name, channel) for name, channel in self.channels.items()})
+
+
+def _checked(name: str, channel: LocalChannel) -> LocalChannel:
+    if not CHANNEL_NAME.fullmatch(name):
+        raise UsageError(
+            f'channel "{name}": the name must be 1 to 64 letters, digits, dots, hyphens or underscores; got "{name}"'
+        )
+    if channel.input_mode == "Pipe":
+        raise UsageError(
+            f'channel "{name}": input mode must be File or FastFile here, local jobs have no pipes; got "Pipe"'
+        )
+    if channel.input_mode not in INPUT_MODES:
+        raise UsageError(f'channel "{name}": input mode must be File or FastFile; got "{channel.input_mode}"')
+    if not channel.path.exists():
+        raise UsageError(
+            f'channel "{name}": the path must be a file or folder; got "{channel.path}", which does not exist'
+        )
+    return replace(channel, path=channel.path.resolve())
+
+
+def read_yaml(path: Path) -> JobDescription:
+    """Read a job from a YAML file; relative paths in it are relative to its folder.
+
+    Raises
+    ------
+    UsageError : the file is no YAML, has an unknown key or a value of another kind, or PyYAML is missing
+    """
+    try:
+        yaml = importlib.import_module("yaml")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            'run: job files need PyYAML; install the extra with `pip install "sagecask[local]"`'
+        ) from error
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: the file must be YAML in UTF-8; got {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: the file must hold a mapping; got {type(content).__name__}")
+    return from_mapping(content, path)
+
+
+def from_mapping(content: Mapping[str, Any], source: Path) -> JobDescription:
+    """Return the job that a parsed file describes; `source` is the file, for messages and relative paths.
+
+    Raises
+    ------
+    UsageError : a key is unknown or missing, or a value is of another kind
+    """
+    keys = ("algorithm", "channels", "hyperparameters", "environment", "image", "output", "checkpoints")
+    _refuse_unknown(content, keys, str(source))
+    folder = source.parent
+    where = f"{source}, channels"
+    channels = {
+        str(name): _channel(value, folder, f'{where}, "{name}"')
+        for name, value in _mapping(content, "channels", source).items()
+    }
+    return JobDescription(
+        algorithm=_text(content, "algorithm", source) or _missing(source, "algorithm"),
+        channels=channels,
+        hyperparameters=_strings(content, "hyperparameters", source),
+        environment=_strings(content, "environment", source),
+        image=_text(content, "image", source),
+        output=_path(content, "output", source),
+        checkpoints=_path(content, "checkpoints", source),
+    )
+
+
+def _channel(value: object, folder: Path, where: str) -> LocalChannel:
+    if isinstance(value, str):
+        return LocalChannel(folder / value)
+    if not isinstance(value, dict):
+        raise UsageError(f"{where}: must be a path or a mapping with path; got {type(value).__name__}")
+    _refuse_unknown(value, ("path", "content_type", "input_mode"), where)
+    for key, entry in value.items():
+        if not isinstance(entry, str):
+            raise UsageError(f'{where}: "{key}" must be text; got {type(entry).__name__}')
+    if "path" not in value:
+        raise UsageError(f'{where}: must have the key "path"; got {", ".join(value) or "none"}')
+    return LocalChannel(folder / value["path"], value.get("content_type"), value.get("input_mode", "File"))
+
+
+def _refuse_unknown(content: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    names = tuple(known)
+    for key in content:
+        if key not in names:
+            close = difflib.get_close_matches(str(key), names, n=1)
+            hint = f'; did you mean "{close[0]}"?' if close else ""
+            raise UsageError(f'{where}: keys must be among {", ".join(names)}; got "{key}"{hint}')
+
+
+def _missing(source: Path, key: str) -> str:
+    raise UsageError(f'{source}: must have the key "{key}"; got none')
+
+
+def _mapping(content: Mapping[str, Any], key: str, source: Path) -> Mapping[str, Any]:
+    value = content.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UsageError(f'{source}: "{key}" must be a mapping; got {type(value).__name__}')
+    return value
+
+
+def _text(content: Mapping[str, Any], key: str, source: Path) -> str | None:
+    value = content.get(key)
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f'{source}: "{key}" must be text; got {type(value).__name__}')
+    return value
+
+
+def _path(content: Mapping[str, Any], key: str, source: Path) -> Path | None:
+    value = _text(content, key, source)
+    return source.parent / value if value else None
+
+
+def _strings(content: Mapping[str, Any], key: str, source: Path) -> dict[str, str]:
+    return {
+        str(name): value if isinstance(value, str) else _json(value, f'{source}, {key}, "{name}"')
+        for name, value in _mapping(content, key, source).items()
+    }
+
+
+def _json(value: object, where: str) -> str:
+    if value is None:
+        raise UsageError(f"{where}: must have a value; got none")
+    try:
+        return json.dumps(value)
+    except TypeError as error:
+        raise UsageError(f"{where}: must be text, a number, a boolean or a list; got {type(value).__name__}") from error

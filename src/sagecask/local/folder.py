@@ -1,0 +1,92 @@
+"""The folder of a local training job, laid out as the platform lays out /opt/ml (contract §§2, 4, 5)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sagecask.contract.paths import Paths
+from sagecask.errors import UserError
+from sagecask.local.container import Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sagecask.local.description import JobDescription, LocalChannel
+
+HOST = "algo-1"
+
+
+def lay_out(description: JobDescription, root: Path) -> Paths:
+    """Write the configuration files and make the output folders of a job below `root`; channels are not copied.
+
+    Raises
+    ------
+    UserError : `root` is not an empty folder or new
+    """
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UserError(f'run: the output folder must be new or empty; got "{root}"')
+    paths = Paths(root.resolve())
+    for folder in (paths.config, paths.data, paths.model, paths.output_data):
+        folder.mkdir(parents=True, exist_ok=True)
+    _write(paths.hyperparameters, dict(description.hyperparameters))
+    _write(paths.input_data_config, {name: _entry(channel) for name, channel in description.channels.items()})
+    _write(
+        paths.resource_config,
+        {
+            "current_host": HOST,
+            "current_instance_type": "local",
+            "current_group_name": "homogeneousCluster",
+            "hosts": [HOST],
+            "instance_groups": [
+                {"instance_group_name": "homogeneousCluster", "instance_type": "local", "hosts": [HOST]}
+            ],
+            "network_interface_name": "lo",
+        },
+    )
+    return paths
+
+
+def link_inputs(description: JobDescription, paths: Paths) -> None:
+    """Make channels and checkpoints appear below the root by symbolic links, for a job that runs as a process."""
+    for name, channel in description.channels.items():
+        place = paths.channel(name)
+        if channel.path.is_dir():
+            place.symlink_to(channel.path, target_is_directory=True)
+        else:
+            place.mkdir()
+            (place / channel.path.name).symlink_to(channel.path)
+    if description.checkpoints is not None:
+        description.checkpoints.mkdir(parents=True, exist_ok=True)
+        paths.checkpoints.symlink_to(description.checkpoints.resolve(), target_is_directory=True)
+
+
+def mounts(description: JobDescription, paths: Paths) -> list[Mount]:
+    """Return what a container of the job sees below /opt/ml; the inputs are read-only."""
+    inside = Paths()
+    bound = [
+        Mount(paths.config, inside.config),
+        Mount(paths.model, inside.model, writable=True),
+        Mount(paths.output, inside.output, writable=True),
+    ]
+    for name, channel in description.channels.items():
+        place = inside.channel(name)
+        bound.append(Mount(channel.path, place if channel.path.is_dir() else place / channel.path.name))
+    if description.checkpoints is not None:
+        description.checkpoints.mkdir(parents=True, exist_ok=True)
+        bound.append(Mount(description.checkpoints.resolve(), inside.checkpoints, writable=True))
+    return bound
+
+
+def _entry(channel: LocalChannel) -> dict[str, str]:
+    entry = {
+        "TrainingInputMode": channel.input_mode,
+        "S3DistributionType": "FullyReplicated",
+        "RecordWrapperType": "None",
+    }
+    return ({"ContentType": channel.content_type} if channel.content_type else {}) | entry
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,98 @@
+"""One training job on this machine, from its description to its model archive and exit code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from sagecask import artifact
+from sagecask.local.container import Container
+from sagecask.local.folder import lay_out, link_inputs, mounts
+from sagecask.local.process import HostProcess, on_stop
+from sagecask.local.progress import Progress, total_rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sagecask.contract.paths import Paths
+    from sagecask.local.description import JobDescription
+    from sagecask.local.process import Running
+
+Engine = Literal["process", "docker"]
+
+
+def run(description: JobDescription, engine: Engine, environ: Mapping[str, str], *, terminal: bool) -> int:
+    """Run a training job to its end, show its log, and return its exit code.
+
+    The output folder receives model, model.tar.gz (when the job succeeded and wrote a model) and output. SIGINT or
+    SIGTERM stops the job as the platform does, with SIGTERM; a second one kills it.
+
+    Raises
+    ------
+    UsageError : the description cannot be run
+    UserError : the output folder is in use, or the image is not there
+    PlatformError : the engine fails
+    """
+    description = description.checked()
+    name = _job_name(description.algorithm)
+    root = description.output or Path(name)
+    paths = lay_out(description, root)
+    environment = {
+        **description.environment,
+        "TRAINING_JOB_NAME": name,
+        "SAGECASK_ALGORITHM": description.algorithm,
+    }
+    description = replace(description, environment=environment)
+    click.echo(f"training job {name}, output folder {root}", err=True)
+    code = _follow(_start(description, paths, engine, environ), description, terminal=terminal)
+    _conclude(paths, code)
+    return code
+
+
+def default_image(algorithm: str) -> str:
+    """Return the image that `sagecask build` makes for an algorithm."""
+    return f"sagecask/{algorithm}:cpu"
+
+
+def _job_name(algorithm: str) -> str:
+    # the form of the SDK's names: base name, date, time, milliseconds
+    now = datetime.now(UTC)
+    return f"{algorithm}-{now:%Y-%m-%d-%H-%M-%S}-{now.microsecond // 1000:03d}"
+
+
+def _start(description: JobDescription, paths: Paths, engine: Engine, environ: Mapping[str, str]) -> Running:
+    if engine == "docker":
+        image = description.image or default_image(description.algorithm)
+        return Container(image, ["train"], description.environment, mounts(description, paths))
+    link_inputs(description, paths)
+    return HostProcess(["train", "--root", str(paths.root)], {**environ, **description.environment})
+
+
+def _follow(job: Running, description: JobDescription, *, terminal: bool) -> int:
+    progress = Progress(total_rounds(description.hyperparameters), terminal=terminal)
+    try:
+        with on_stop([job.stop, job.kill]), progress:
+            for line in job.lines():
+                progress.line(line)
+            return job.wait()
+    finally:
+        job.kill()
+        job.remove()
+
+
+def _conclude(paths: Paths, code: int) -> None:
+    if code == 0:
+        if any(paths.model.iterdir()):
+            archive = paths.root / "model.tar.gz"
+            artifact.pack(paths.model, archive)
+            click.echo(f"model {archive}", err=True)
+        return
+    failure = "no failure file was written"
+    if paths.failure.is_file():
+        # the first line is the cause; what follows is for the log
+        failure = (paths.failure.read_text(encoding="utf-8", errors="replace").splitlines() or [failure])[0]
+    click.echo(f"sagecask: training job failed with exit code {code}: {failure}", err=True)
