@@ -1,0 +1,92 @@
+# The commands of this repository; `make help` lists them. Families are the folders of containers/, never listed here.
+
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+FAMILY ?= boosting
+ALGORITHM ?=
+DEVICE ?= cpu
+ENGINE ?= process
+REGISTRY ?=
+# The images that `make base-image` made, where it made them; else the public one that the Dockerfiles name.
+BASE_IMAGE ?= $(shell docker image inspect sagecask/base >/dev/null 2>&1 && echo sagecask/base)
+BUILD_IMAGE ?= $(if $(filter sagecask/base,$(BASE_IMAGE)),sagecask/build)
+# The classic builder writes the single-platform Docker schema 2 manifest that SageMaker takes.
+export DOCKER_BUILDKIT ?= 0
+
+FAMILIES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard containers/*/pyproject.toml)))
+BIN := .venv/bin
+PACKAGES := '.[parquet,local,dev]' $(FAMILIES:%='containers/%[cpu]')
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/sagecask/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null)
+CREATED = $(shell git log -1 --format=%cI 2>/dev/null)
+ALGORITHMS = $(or $(ALGORITHM),$(shell sed -n '/entry-points."sagecask.algorithms"/,/^\[/s/^\([a-z0-9-]*\) *=.*/\1/p' containers/$(FAMILY)/pyproject.toml))
+
+help:  ## list the commands
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' Makefile | expand -t 14
+	@echo "families: $(FAMILIES)"
+
+.venv/installed: constraints.txt pyproject.toml images/install.py $(wildcard containers/*/pyproject.toml)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python images/install.py dependencies .venv $(PACKAGES)
+	$(BIN)/python images/install.py packages --editable .venv $(PACKAGES)
+	@touch $@
+
+venv: .venv/installed  ## set up .venv with everything that constraints.txt pins for this machine
+
+demo: venv  ## train on Census-Income, serve, predict, report; ENGINE=docker runs it in the image
+	$(BIN)/python examples/census/demo.py --engine $(ENGINE)
+
+check: venv  ## format, lint, types, import contracts, generated pages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+test: venv  ## the test suite, without an engine or a GPU
+	$(BIN)/pytest -m "not image and not gpu"
+
+bench: venv  ## time training and serving
+	$(BIN)/python benchmarks/run.py
+
+docs: venv  ## write the generated pages anew
+	$(BIN)/python docs/generate.py
+
+lock: $(BIN)/uv  ## write constraints.txt: one resolution of every package, extra and family
+	{ echo '-e .[parquet,local,dev]'; printf -- '-e containers/%s[cpu,gpu]\n' $(FAMILIES); } | \
+	$(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+		--no-header --no-annotate $(foreach package,sagecask $(FAMILIES:%=sagecask-%),--no-emit-package $(package)) \
+		$(LOCK_OPTIONS) --output-file constraints.txt
+
+$(BIN)/uv:
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+
+engine:  ## see that a Docker engine answers, installing Debian's where there is none
+	images/engine.sh
+
+base-image: engine  ## make sagecask/base and sagecask/build from Debian packages, where no image registry is reached
+	images/base.sh
+
+BUILD = docker build --file Dockerfile.$(DEVICE) --network host --build-arg FAMILY=$(FAMILY) \
+	$(foreach name,BASE_IMAGE BUILD_IMAGE,$(if $($(name)),--build-arg $(name)=$($(name)))) \
+	$(foreach name,VERSION REVISION CREATED,--build-arg $(name)=$($(name)))
+
+image:  ## build the images of FAMILY, and of each of its algorithms or ALGORITHM alone, for DEVICE (cpu or gpu)
+	$(BUILD) --target family --tag sagecask/$(FAMILY):$(DEVICE) .
+	for algorithm in $(ALGORITHMS); do \
+		$(BUILD) --build-arg ALGORITHM=$$algorithm --tag sagecask/$$algorithm:$(DEVICE) . || exit 1; done
+
+image-size: venv  ## say where the size of the images of FAMILY goes
+	$(BIN)/python images/size.py sagecask/$(FAMILY):$(DEVICE)
+
+test-image: venv  ## test the images of FAMILY from outside
+	FAMILY=$(FAMILY) DEVICE=$(DEVICE) $(BIN)/pytest -m "image$(if $(filter cpu,$(DEVICE)), and not gpu)" tests/images
+
+push: venv  ## push the tested images of FAMILY to REGISTRY
+	for algorithm in $(FAMILY) $(ALGORITHMS); do \
+		$(BIN)/sagecask push sagecask/$$algorithm:$(DEVICE) $(REGISTRY) || exit 1; done
+
+.PHONY: help venv demo check test bench docs lock engine base-image image image-size test-image push
