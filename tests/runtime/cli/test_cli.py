@@ -70,7 +70,8 @@ def test_users_fault_is_one_line_and_exit_code_1(tmp_path):
     done = sagecask("endpoint", str(tmp_path / "nothing"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f'sagecask: endpoint: the model must be a folder or an archive; got "{tmp_path}/nothing", which does not exist\n'
+        "sagecask: endpoint: the model must be a folder or an archive; "
+        f'got "{tmp_path}/nothing", which does not exist\n'
     )
 
 

@@ -98,7 +98,8 @@ def test_text_that_is_no_yaml_is_refused(tmp_path):
 def test_options_win_over_the_file(tmp_path):
     file = written(
         tmp_path,
-        "{algorithm: a, channels: {train: {path: x, content_type: text/csv}}, hyperparameters: {n: 1, m: 2}, output: o}",
+        "{algorithm: a, channels: {train: {path: x, content_type: text/csv}}, hyperparameters: {n: 1, m: 2}, "
+        "output: o}",
     )
     options = OPTIONS | {
         "train": Path("y"), "channel": ("test=z",), "hyperparameter": ("n=5",), "output": Path("p"),
@@ -143,8 +144,8 @@ def test_pair_without_equals_sign_is_refused():
     [
         ("a b", LocalChannel(Path("/")), 'channel "a b": the name must be 1 to 64 letters, digits, dots, hyphens or '
          'underscores; got "a b"'),
-        ("t", LocalChannel(Path("/"), None, "Pipe"), 'channel "t": input mode must be File or FastFile here, local jobs '
-         'have no pipes; got "Pipe"'),
+        ("t", LocalChannel(Path("/"), None, "Pipe"), 'channel "t": input mode must be File or FastFile here, local '
+         'jobs have no pipes; got "Pipe"'),
         ("t", LocalChannel(Path("/"), None, "file"), 'channel "t": input mode must be File or FastFile; got "file"'),
         ("t", LocalChannel(Path("/nowhere")), 'channel "t": the path must be a file or folder; got "/nowhere", which '
          "does not exist"),
