@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sagecask.errors import DataError
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """Which files of a folder an algorithm reads; a pipe has no names, so nothing of this holds there.
+
+    max_depth : folders from the channel's own down to the deepest that is read; files below are left out with a
+        warning
+    refuse_hidden : whether a name that starts with a dot is an error
+    skip_underscore : whether names that start with an underscore are left out
+    """
+
+    max_depth: int | None = None
+    refuse_hidden: bool = False
+    skip_underscore: bool = False
+
+
+ALL_FILES = FileRules()
+
+
 class Channel(ABC):
     """One named input of a training job."""
 
@@ -19,7 +38,7 @@ class Channel(ABC):
     content_type: MediaType
 
     @abstractmethod
-    def batches(self, layout: Layout) -> Iterator[Batch]:
+    def batches(self, layout: Layout, rules: FileRules = ALL_FILES) -> Iterator[Batch]:
         """Yield the rows of one epoch in order; each call is the next epoch. Memory stays bounded.
 
         Raises
@@ -27,14 +46,14 @@ class Channel(ABC):
         DataError : a file is missing, damaged or not of the content type; names file, line and column
         """
 
-    def read(self, layout: Layout) -> Batch:
+    def read(self, layout: Layout, rules: FileRules = ALL_FILES) -> Batch:
         """Return one epoch in memory.
 
         Raises
         ------
         DataError : as `batches`, or there is no row at all
         """
-        batches = list(self.batches(layout))
+        batches = list(self.batches(layout, rules))
         if not batches:
-            raise DataError(f'channel "{self.name}": at least one row; got none')
+            raise DataError(f'channel "{self.name}": at least one row is needed; got none')
         return concatenate(batches)

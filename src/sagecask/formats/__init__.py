@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "AnswerForm", "Batch", "Codec", "Layout", "MediaType", "Predictions", "codec_for", "concatenate", "negotiate",
+    "AnswerForm",
+    "Batch",
+    "Codec",
+    "Layout",
+    "MediaType",
+    "Predictions",
+    "codec_for",
+    "concatenate",
+    "negotiate",
 ]
 
 CODECS = {
@@ -43,9 +51,7 @@ def codec_for(media_type: MediaType, accepted: Sequence[str] = tuple(CODECS)) ->
     UnsupportedMediaType : the type is none of `accepted`
     """
     if media_type.essence not in accepted or media_type.essence not in CODECS:
-        raise UnsupportedMediaType(
-            f'content type: one of {", ".join(accepted)}; got "{media_type}"'
-        )
+        raise UnsupportedMediaType(f'content type: one of {", ".join(accepted)}; got "{media_type}"')
     return _load(CODECS[media_type.essence])
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sagecask.formats.rows import dense_to_csr
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -61,10 +63,10 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
 def _stack(features: Sequence[NDArray[np.float32] | csr_matrix]) -> NDArray[np.float32] | csr_matrix:
     if all(isinstance(each, np.ndarray) for each in features):
         return np.concatenate(features)
-    from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415 - scipy costs start-up that dense requests need not pay
+    from scipy.sparse import vstack  # noqa: PLC0415 - scipy costs start-up that dense requests need not pay
 
     width = max(each.shape[1] for each in features)
-    rows = [csr_matrix(each) for each in features]
+    rows = [dense_to_csr(each) if isinstance(each, np.ndarray) else each.copy() for each in features]
     for row in rows:
         row.resize(row.shape[0], width)
     return vstack(rows, format="csr", dtype=np.float32)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
-from sagecask.errors import NotAcceptable, UnsupportedMediaType
+from sagecask.errors import DataError, NotAcceptable, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sagecask.formats.batch import Batch
+    from sagecask.formats.media_type import MediaType
     from sagecask.formats.predictions import Predictions
 
 
@@ -22,7 +23,7 @@ class Layout:
     weighted : whether the column after the labels is the row's weight (CSV)
     delimiter : one character between cells; None takes it from the first line (CSV)
     charset : encoding of text formats
-    width : features that each row must have, None takes it from the first row
+    width : features that each row must have, None takes it from the first row (libsvm: that it has at least)
     """
 
     label_size: int = 0
@@ -31,13 +32,29 @@ class Layout:
     charset: str = "utf-8"
     width: int | None = None
 
+    def under(self, content_type: MediaType, where: str) -> Layout:
+        """Return this layout with what the parameters of a content type say: `label_size`, `charset` or `encoding`.
+
+        Raises
+        ------
+        DataError : label_size is no whole number
+        """
+        parameters = content_type.parameters
+        label_size = parameters.get("label_size", str(self.label_size))
+        if not (label_size.isascii() and label_size.isdigit() and len(label_size) < 7):
+            raise DataError(
+                f'{where}: a content type whose label_size is a whole number is needed; got "{content_type}"'
+            )
+        charset = parameters.get("charset") or parameters.get("encoding") or self.charset
+        return replace(self, label_size=int(label_size), charset=charset)
+
 
 class Codec:
     """One format. A subclass overrides what the format can do; the rest is refused."""
 
     name: ClassVar[str]
 
-    def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
+    def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:  # noqa: ARG002 - for subclasses
         """Yield the rows of one file or pipe as batches of bounded size.
 
         `where` opens every error message, e.g. `channel "train", part-1.csv`.
@@ -48,7 +65,7 @@ class Codec:
         """
         raise UnsupportedMediaType(f"{where}: a format for training data is needed; got {self.name}")
 
-    def decode(self, body: bytes, layout: Layout) -> Batch:
+    def decode(self, body: bytes, layout: Layout) -> Batch:  # noqa: ARG002 - for subclasses
         """Return the rows of a request body.
 
         Raises
@@ -57,6 +74,6 @@ class Codec:
         """
         raise UnsupportedMediaType(f"request body: a format for requests is needed; got {self.name}")
 
-    def encode(self, predictions: Predictions) -> bytes:
+    def encode(self, predictions: Predictions) -> bytes:  # noqa: ARG002 - for subclasses
         """Return the answer's bytes."""
         raise NotAcceptable(f"answer: a format for answers is needed; got {self.name}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     Column = NDArray[np.generic] | Sequence[object]
@@ -43,3 +44,22 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
+
+    def plain(self) -> dict[str, list[object]]:
+        """Return the columns as Python's own numbers, texts and lists; a float32 keeps its exact value."""
+        return {name: _plain_list(column) for name, column in self.columns.items()}
+
+    def records(self) -> list[dict[str, object]]:
+        """Return one object per row, its keys in the order of the columns."""
+        columns = self.plain()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain_list(values: Column) -> list[object]:
+    return list(values.tolist() if isinstance(values, np.ndarray) else map(_plain, values))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (np.ndarray, list, tuple)):
+        return _plain_list(value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,148 @@
+"""`text/libsvm`: a label and index:value pairs a line; indices are taken as written, column 0 included (xgboost.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from sagecask.errors import DataError
+from sagecask.formats.batch import Batch
+from sagecask.formats.codec import Codec, Layout
+from sagecask.formats.lines import blocks, quote, utf8
+from sagecask.formats.rows import MAX_WIDTH, to_csr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+
+class LibsvmCodec(Codec):
+    """Sparse rows as CSR, as wide as `layout.width` or the highest index asks for, whichever is more.
+
+    Training lines are `label` or `label:weight`, then pairs. In requests the label is optional: numbers without a
+    colon are skipped, anything with a colon is a pair. What follows a # is a comment.
+    """
+
+    name = "libsvm"
+
+    def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
+        weighted = None
+        for first, block in blocks(stream, layout.charset, where):
+            lines = _lines(block, first)
+            if not lines:
+                continue
+            parsed = _parse(lines, labelled=True, where=where)
+            weighted = parsed.weights is not None if weighted is None else weighted
+            if weighted != (parsed.weights is not None):
+                raise DataError(f"{where}, line {lines[0][0]}: weights on all lines or on none are needed; got both")
+            batch = parsed.batch(layout.width)
+            # blocks differ in their highest index; the widest so far keeps the batches alike
+            layout = replace(layout, width=batch.width)
+            yield batch
+
+    def decode(self, body: bytes, layout: Layout) -> Batch:
+        where = "request body"
+        lines = _lines(utf8(body, layout.charset, where), 1)
+        if not lines:
+            raise DataError(f"{where}: at least one row is needed; got none")
+        return _parse(lines, labelled=False, where=where).batch(layout.width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """Lines as arrays: `counts` pairs a line, their int64 `indices` and float32 `values`; labels (n_rows,)."""
+
+    counts: list[int]
+    indices: NDArray[np.int64]
+    values: NDArray[np.float32]
+    labels: NDArray[np.float32] | None
+    weights: NDArray[np.float32] | None
+
+    def batch(self, width: int | None) -> Batch:
+        highest = int(self.indices.max()) + 1 if len(self.indices) else 0
+        features = to_csr(self.values, self.indices, self.counts, max(highest, width or 0))
+        return Batch(features, self.labels, self.weights)
+
+
+def _lines(block: bytes, first: int) -> list[tuple[int, str]]:
+    """Return number and text of the lines that are neither blank nor all comment."""
+    text = block.decode("utf-8", "replace")
+    pairs: Iterator[tuple[int, str]] = ((number, line) for number, line in enumerate(text.split("\n"), first))
+    if "#" in text:
+        pairs = ((number, line.partition("#")[0]) for number, line in pairs)
+    return [(number, line) for number, line in pairs if line and not line.isspace()]
+
+
+def _parse(lines: Sequence[tuple[int, str]], *, labelled: bool, where: str) -> _Parsed:
+    try:
+        return _numbers([line for _, line in lines], labelled=labelled)
+    except ValueError as fault:
+        for number, line in lines:
+            try:
+                _numbers([line], labelled=labelled)
+            except ValueError as error:
+                form = "a label, then index:value pairs" if labelled else "index:value pairs"
+                raise DataError(f"{where}, line {number}: {form} are needed; got {quote(line)} ({error})") from error
+        raise DataError(f"{where}, line {lines[0][0]}: weights on all lines or on none are needed; got both") from fault
+
+
+def _numbers(lines: Sequence[str], *, labelled: bool) -> _Parsed:
+    """Return the lines' numbers.
+
+    Raises
+    ------
+    ValueError : one of the lines is not well-formed; says what, not where
+    """
+    rows = [line.split() for line in lines]
+    labels = weights = None
+    if labelled:
+        labels, weights = _labels([row[0] for row in rows])
+        rows = [row[1:] for row in rows]
+    else:
+        _columns([token for row in rows for token in row if ":" not in token], 1, "a number")
+        rows = [[token for token in row if ":" in token] for row in rows]
+    pairs = _columns(list(chain.from_iterable(rows)), 2, "index:value")
+    indices = pairs[:, 0].astype(np.int64)
+    if (indices != pairs[:, 0]).any() or (indices < 0).any() or (indices >= MAX_WIDTH).any():
+        raise ValueError(f"indices are whole numbers in [0, {MAX_WIDTH})")
+    counts = [len(row) for row in rows]
+    _refuse_repeats(indices, counts)
+    with np.errstate(over="ignore"):
+        values = pairs[:, 1].astype(np.float32)
+    return _Parsed(counts, indices, values, labels, weights)
+
+
+def _labels(tokens: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    weighted = ":" in tokens[0]
+    form = "label:weight on every line" if weighted else "a label"
+    with np.errstate(over="ignore"):
+        columns = _columns(tokens, 1 + weighted, form).astype(np.float32)
+    if np.isnan(columns).any():
+        raise ValueError("a label and a weight are numbers")
+    return columns[:, 0], columns[:, 1] if weighted else None
+
+
+def _columns(tokens: Sequence[str], width: int, form: str) -> NDArray[np.float64]:
+    """Return tokens of `width` numbers joined by colons as (n_tokens, width) float64."""
+    if not tokens:
+        return np.empty((0, width))
+    try:
+        columns = np.loadtxt(tokens, dtype=np.float64, delimiter=":", comments=None, ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"{form} is of numbers") from error
+    if columns.shape[1] != width:
+        raise ValueError(f"{form} is needed")
+    return columns
+
+
+def _refuse_repeats(indices: NDArray[np.int64], counts: Sequence[int]) -> None:
+    """Raise ValueError when a row names an index twice."""
+    rows = np.repeat(np.arange(len(counts)), counts)
+    order = np.lexsort((indices, rows)) if (np.diff(indices) <= 0).sum() >= len(counts) else np.arange(len(indices))
+    repeated = (np.diff(indices[order]) == 0) & (np.diff(rows[order]) == 0)
+    if repeated.any():
+        raise ValueError(f"index {indices[order][:-1][repeated][0]} occurs twice")

@@ -1,0 +1,93 @@
+"""`application/x-parquet` as training data: numeric columns, labels first, nulls missing (xgboost.md)."""
+
+from __future__ import annotations
+
+import io
+import re
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sagecask.errors import DataError
+from sagecask.formats.batch import Batch
+from sagecask.formats.codec import Codec, Layout
+from sagecask.formats.lines import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+BATCH_CELLS = 2 * 1024 * 1024
+_NUMERIC = (
+    pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null,
+)  # fmt: skip
+# a data frame's row numbers, which pandas writes as a last column
+_INDEX = re.compile(r"__index_level_\d+__")
+
+
+class ParquetCodec(Codec):
+    """Reads training data alone; the weight column of other formats does not exist here."""
+
+    name = "Parquet"
+
+    def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
+        file = _guarded(lambda: pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read())), where)
+        chosen = _columns(_guarded(lambda: file.schema_arrow, where), layout, where)
+        batches = file.iter_batches(max(1, BATCH_CELLS // len(chosen)), use_threads=False)
+        while (batch := _guarded(lambda: next(batches, None), where)) is not None:
+            table = _table(batch, chosen, where)
+            if len(table):
+                yield _split(table, layout, where)
+
+
+def _guarded(step: Callable[[], T], where: str) -> T:
+    try:
+        return step()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{where}: a Parquet file is needed; got {error}") from error
+
+
+def _columns(schema: pa.Schema, layout: Layout, where: str) -> list[int]:
+    """Return the positions of the columns that are data, after a look at their types and number."""
+    chosen = [position for position, name in enumerate(schema.names) if not _INDEX.fullmatch(name)]
+    for position in chosen:
+        field = schema.field(position)
+        if not any(holds(_inner(field.type)) for holds in _NUMERIC):
+            raise DataError(f"{where}, column {quote(field.name)}: numbers are needed; got {field.type}")
+    features = len(chosen) - layout.label_size
+    if features < 1:
+        raise DataError(f"{where}: at least {layout.label_size + 1} columns are needed; got {len(chosen)}")
+    if layout.width not in {None, features}:
+        raise DataError(f"{where}: {features} features, expected {layout.width}")
+    return chosen
+
+
+def _inner(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _table(batch: pa.RecordBatch, chosen: Sequence[int], where: str) -> NDArray[np.float32]:
+    table = np.empty((batch.num_rows, len(chosen)), dtype=np.float32)
+    for place, position in enumerate(chosen):
+        column = batch.column(position)
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        numbers = _guarded(partial(column.cast, pa.float32(), safe=False), where)
+        table[:, place] = numbers.to_numpy(zero_copy_only=False)
+    return table
+
+
+def _split(table: NDArray[np.float32], layout: Layout, where: str) -> Batch:
+    size = layout.label_size
+    if not size:
+        return Batch(table)
+    labels = table[:, :size]
+    if np.isnan(labels).any():
+        raise DataError(f"{where}: a number as label is needed in every row; got null or nan")
+    return Batch(np.ascontiguousarray(table[:, size:]), labels[:, 0].copy() if size == 1 else labels.copy())

@@ -1,0 +1,162 @@
+"""`application/x-recordio-protobuf`: RecordIO frames around protobuf records (cdf-training.md, record.proto)."""
+
+from __future__ import annotations
+
+import io
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from sagecask.errors import DataError, NotAcceptable
+from sagecask.formats.batch import Batch
+from sagecask.formats.codec import Codec, Layout
+from sagecask.formats.framing import MAGIC, frame, records
+from sagecask.formats.lines import quote
+from sagecask.formats.record_pb2 import Record, Value
+from sagecask.formats.rows import MAX_WIDTH, Rows, join_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from sagecask.formats.predictions import Predictions
+    from sagecask.formats.record_pb2 import Float32Tensor, Float64Tensor, Int32Tensor
+
+    Tensor = Float32Tensor | Float64Tensor | Int32Tensor
+
+BATCH_BYTES = 4 * 1024 * 1024
+BATCH_RECORDS = 16384
+KEY = "values"
+
+
+class RecordioProtobufCodec(Codec):
+    """Features and labels stand under the key `values`; other keys are not read. Answers fill the label map."""
+
+    name = "recordIO-protobuf"
+
+    def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
+        numbered = enumerate(records(stream, where), 1)
+        width = layout.width
+        while payloads := list(_portion(numbered)):
+            batch = _batch(payloads, width, where)
+            width = batch.width
+            yield batch
+
+    def decode(self, body: bytes, layout: Layout) -> Batch:
+        """Return the rows of framed records, or of one bare record: batch transform may strip the frame."""
+        where = "request body"
+        payloads = list(records(io.BytesIO(body), where)) if body.startswith(MAGIC) else [body] if body else []
+        if not payloads:
+            raise DataError(f"{where}: at least one record is needed; got none")
+        return _batch(list(enumerate(payloads, 1)), layout.width, where)
+
+    def encode(self, predictions: Predictions) -> bytes:
+        """Return one framed record per row, each column a Float32Tensor in its label map, keys sorted."""
+        return b"".join(map(_answer, predictions.records()))
+
+
+def write(batch: Batch) -> bytes:
+    """Return rows as framed records of Float32Tensors: dense, or with keys and shape; labels where there are any."""
+    rows = range(len(batch))
+    return b"".join(frame(_record(batch, row).SerializeToString(deterministic=True)) for row in rows)
+
+
+def _portion(numbered: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    size = 0
+    for number, payload in islice(numbered, BATCH_RECORDS):
+        yield number, payload
+        size += len(payload)
+        if size >= BATCH_BYTES:
+            return
+
+
+def _batch(payloads: list[tuple[int, bytes]], width: int | None, where: str) -> Batch:
+    rows, labels, places = Rows(width), [], []
+    for number, payload in payloads:
+        place = f"{where}, record {number}"
+        record = _parse(payload, place)
+        _add_features(_tensor(record.features, "features", place), rows, place)
+        labels.append(_label(record, place))
+        places.append(place)
+    return Batch(rows.features(), join_labels(labels, places))
+
+
+def _parse(payload: bytes, where: str) -> Record:
+    try:
+        record: Record = Record.FromString(payload)
+    except DecodeError as error:
+        raise DataError(f"{where}: a protobuf message aialgs.data.Record is needed; got other bytes") from error
+    return record
+
+
+def _tensor(values: Mapping[str, Value], field: str, where: str) -> Tensor:
+    # reading an absent key of a protobuf map would create it
+    if KEY not in values:
+        keys = ", ".join(map(quote, sorted(values)[:5])) or "no key"
+        raise DataError(f'{where}: {field} under the key "{KEY}" are needed; got {keys}')
+    kind = values[KEY].WhichOneof("value")
+    if kind not in {"float32_tensor", "float64_tensor", "int32_tensor"}:
+        raise DataError(f"{where}: {field} as a tensor of numbers are needed; got {kind or 'nothing'}")
+    tensor: Tensor = getattr(values[KEY], kind)
+    return tensor
+
+
+def _add_features(tensor: Tensor, rows: Rows, where: str) -> None:
+    values, keys = np.array(tensor.values), list(tensor.keys)
+    width = _product(tensor.shape) if tensor.shape else None
+    if keys or (not len(values) and width is not None):
+        if width is None:
+            raise DataError(f"{where}: a shape beside the keys is needed; got none")
+        rows.add_sparse(keys, values, width, where)
+        return
+    if width not in {None, len(values)}:
+        raise DataError(f"{where}: {width} values as the shape says are needed; got {len(values)}")
+    rows.add_dense(values, where)
+
+
+def _product(shape: Iterable[int]) -> int:
+    product = 1
+    for size in shape:
+        product *= size
+        # a long shape would make a number of millions of digits
+        if product > MAX_WIDTH:
+            break
+    return product
+
+
+def _label(record: Record, where: str) -> NDArray[np.float32] | None:
+    if not record.label:
+        return None
+    tensor = _tensor(record.label, "labels", where)
+    if tensor.keys or not tensor.values:
+        raise DataError(f"{where}: labels as a dense tensor of at least one number are needed; got another form")
+    with np.errstate(over="ignore"):
+        return np.array(tensor.values).astype(np.float32)
+
+
+def _answer(columns: Mapping[str, object]) -> bytes:
+    record = Record()
+    for name, value in columns.items():
+        numbers = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, (int, float)) for each in numbers):
+            raise NotAcceptable(f'answer: numbers are needed in recordIO-protobuf; got another value in "{name}"')
+        record.label[name].float32_tensor.values.extend(numbers)
+    return frame(record.SerializeToString(deterministic=True))
+
+
+def _record(batch: Batch, row: int) -> Record:
+    record = Record()
+    tensor = record.features[KEY].float32_tensor
+    if isinstance(batch.features, np.ndarray):
+        tensor.values.extend(batch.features[row].tolist())
+    else:
+        start, end = batch.features.indptr[row : row + 2]
+        tensor.values.extend(batch.features.data[start:end].tolist())
+        tensor.keys.extend(batch.features.indices[start:end].tolist())
+        tensor.shape.append(batch.width)
+    if batch.labels is not None:
+        record.label[KEY].float32_tensor.values.extend(np.atleast_1d(batch.labels[row]).tolist())
+    return record
