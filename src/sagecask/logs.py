@@ -60,7 +60,7 @@ def _formatter(name: str) -> logging.Formatter:
 
 
 def _level(text: str) -> int:
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return int(text)
     if text.lower() in LEVELS:
         return LEVELS[text.lower()]

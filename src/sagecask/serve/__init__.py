@@ -1,0 +1,1 @@
+"""Hosting: one model behind /ping, /invocations and /execution-parameters, in worker processes."""

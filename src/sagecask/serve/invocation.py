@@ -1,0 +1,104 @@
+"""A request's way from bytes to bytes: types settled, body decoded, model asked, answer encoded. No HTTP in here."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sagecask.errors import DataError, MalformedBody, NotAcceptable, UnsupportedMediaType, UsageError
+from sagecask.formats import Layout, MediaType, codec_for, negotiate
+
+if TYPE_CHECKING:
+    from sagecask.algorithm import Inference, Model
+    from sagecask.contract import ServingJob
+    from sagecask.formats import Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The types of one request and its answer, with their codecs, before the body is looked at."""
+
+    reader: Codec
+    layout: Layout
+    writer: Codec
+    accept: MediaType
+
+
+class Invocations:
+    """Answers requests with one model.
+
+    Raises
+    ------
+    UsageError : the answer type that the environment names is none of the algorithm's
+    """
+
+    def __init__(self, job: ServingJob, inference: Inference, model: Model) -> None:
+        self.content_types = inference.content_types
+        self.accepts = inference.accept
+        self._inference = inference
+        self._model = model
+        self._forced = inference.batch_accept if job.batch and not job.outputs else None
+        self._default_accept = job.default_accept or inference.default_accept
+        if negotiate(self._default_accept, self.accepts, inference.default_accept) is None:
+            raise UsageError(
+                "environment: variable SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT must be one of "
+                f'{", ".join(self.accepts)}; got "{self._default_accept}"'
+            )
+
+    def settle(self, content_type: str | None, accept: str | None) -> Exchange:
+        """Choose codecs by the two headers; None and blank stand for an absent one.
+
+        Raises
+        ------
+        UnsupportedMediaType : the content type, or one of its parameters, cannot be read
+        NotAcceptable : Accept names no type that can be written
+        """
+        media_type = self._content_type(content_type)
+        wanted = self._forced or accept
+        answer = negotiate(wanted, self.accepts, self._default_accept)
+        if answer is None:
+            raise NotAcceptable(f'accept: at least one of {", ".join(self.accepts)}; got "{wanted}"')
+        return Exchange(
+            reader=codec_for(media_type, self.content_types),
+            layout=_layout(media_type),
+            writer=codec_for(answer, self.accepts),
+            accept=answer,
+        )
+
+    def answer(self, exchange: Exchange, body: bytes) -> bytes:
+        """Decode, predict, encode.
+
+        Raises
+        ------
+        MalformedBody : the body cannot be read as its content type
+        DataError : its rows do not fit the model
+        UnsupportedMediaType, NotAcceptable : a codec cannot do what only the body or the answer tells
+        """
+        try:
+            batch = exchange.reader.decode(body, exchange.layout)
+        except DataError as error:
+            raise MalformedBody(str(error)) from error
+        return exchange.writer.encode(self._model.predict(batch, exchange.accept))
+
+    def _content_type(self, header: str | None) -> MediaType:
+        text = (header or "").strip() or self._inference.default_content_type
+        if text is None:
+            raise UnsupportedMediaType(f"content type: one of {', '.join(self.content_types)}; got none")
+        return MediaType.parse(text)
+
+
+def _layout(media_type: MediaType) -> Layout:
+    """Return how rows are laid out: no label unless `label_size` says so, delimiter taken from the first line."""
+    size = media_type.parameters.get("label_size", "0")
+    if not (size.isascii() and size.isdigit() and len(size) < 4):
+        raise UnsupportedMediaType(f'content type: parameter label_size must be an integer in [0, 999]; got "{size}"')
+    charset = media_type.parameters.get("charset") or media_type.parameters.get("encoding") or "utf-8"
+    try:
+        # finds codecs of bytes to bytes too, which encoding refuses
+        " ".encode(codecs.lookup(charset).name)
+    except (LookupError, ValueError) as error:
+        raise UnsupportedMediaType(
+            f'content type: parameter charset must name a character set; got "{charset}"'
+        ) from error
+    return Layout(label_size=int(size), delimiter=None, charset=charset)
