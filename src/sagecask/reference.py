@@ -95,13 +95,16 @@ def _tables(facts: Mapping[str, Any]) -> list[Table]:
 
 
 def _aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Return rows in columns: each as wide as its widest cell, at most a quarter of the width, wrapped beyond."""
+    """Return rows in columns; those between the first and the last take at most a fifth of the width each."""
     last = len(rows[0]) - 1
-    widths = [min(max(len(row[column]) for row in rows), width // 4) for column in range(last)]
+    widest = [max(len(row[column]) for row in rows) for column in range(last)]
+    widths = [widest[0], *(min(size, width // 5) for size in widest[1:])]
     widths.append(max(20, width - sum(widths) - 2 * last))
     lines = []
     for row in rows:
-        wrapped = [textwrap.wrap(cell, limit) or [""] for cell, limit in zip(row, widths, strict=True)]
+        wrapped = [
+            textwrap.wrap(cell, limit, break_on_hyphens=False) or [""] for cell, limit in zip(row, widths, strict=True)
+        ]
         for line in zip_longest(*wrapped, fillvalue=""):
             padded = (cell.ljust(limit) for cell, limit in zip(line, widths, strict=True))
             lines.append(("  " + "  ".join(padded)).rstrip())

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import tempfile
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -22,6 +20,7 @@ from sagecask.local.records import pieces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
+    from pathlib import Path
 
     from sagecask.local.endpoint import EndpointDescription
     from sagecask.local.records import Piece, SplitType, Strategy
@@ -156,19 +155,17 @@ class _Client:
     def transform(self, source: Path, output: Path, advance: Callable[[int], None]) -> None:
         """Write the answers to `source` to `output` once all of them are there."""
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}-", delete=False) as fresh:
-            place = Path(fresh.name)
-            try:
+        unfinished = output.with_name(f".{output.name}.part")
+        try:
+            with unfinished.open("wb") as file:
                 for piece, answer in self._answers(source):
-                    fresh.write(answer)
+                    file.write(answer)
                     if self._description.assemble_with == "Line" and not answer.endswith(b"\n"):
-                        fresh.write(b"\n")
+                        file.write(b"\n")
                     advance(piece.covered)
-                # temporary files are private; an output is what any new file of the caller is
-                place.chmod(0o644)
-                place.replace(output)
-            finally:
-                place.unlink(missing_ok=True)
+            unfinished.replace(output)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def _answers(self, source: Path) -> Iterator[tuple[Piece, bytes]]:
         about = self._description

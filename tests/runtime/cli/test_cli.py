@@ -86,3 +86,18 @@ def test_version_is_that_of_the_package():
     from sagecask import __version__
 
     assert sagecask("--version").stdout == f"sagecask, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "message"),
+    [
+        ("yaml", ["run", "--job", "/dev/null"],
+         'run: job files need PyYAML; install the extra with `pip install "sagecask[local]"`'),
+        ("docker", ["push", "a:1", "localhost:5000"],
+         'engine: containers need the Docker SDK; install the extra with `pip install "sagecask[local]"`'),
+    ],
+)  # fmt: skip
+def test_missing_extra_is_named(module, arguments, message):
+    code = f"import sys\nsys.modules[{module!r}] = None\nfrom sagecask.cli import main\nmain({arguments!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"sagecask: {message}\n")
