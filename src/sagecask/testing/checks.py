@@ -22,7 +22,7 @@ from sagecask.testing.job_directory import JobDirectory
 from sagecask.train.run import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from sagecask.algorithm import Algorithm, Job, Model
@@ -209,11 +209,9 @@ def check_metric_expressions_are_as_the_platform_takes_them(subject: Subject) ->
         assert len(metric.pattern) <= 500
 
 
-def checks() -> Iterator[Callable[[Subject], None]]:
-    """Yield every check of this module."""
-    for name, value in sorted(globals().items()):
-        if name.startswith("check_") and name != "check_algorithm":
-            yield value
+def checks() -> list[Callable[[Subject], None]]:
+    """Return every check of this module."""
+    return [value for name, value in globals().items() if name.startswith("check_") and name != "check_algorithm"]
 
 
 def check_algorithm(name: str, example: Path, folder: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import logging
+from itertools import combinations
 from typing import TYPE_CHECKING
 
-from sagecask.channels import Channel, open_channel
+from sagecask.channels import ALL_FILES, Channel, FileChannel, FileRules, open_channel
 from sagecask.errors import TrainingStopped, UserError
 from sagecask.formats import MediaType
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from sagecask.algorithm import ChannelDeclaration, Declaration
     from sagecask.contract import ChannelConfig, TrainingJob
     from sagecask.formats import Batch, Layout
+
+_log = logging.getLogger(__name__)
 
 
 def open_channels(
@@ -41,10 +45,11 @@ def open_channels(
         found = list(_faults(declared, config))
         faults += found
         if not found:
-            channels[config.name] = _Stoppable(_open(declared, config, description), stop_requested)
+            channels[config.name] = _open(declared, config, description)
     if faults:
         raise UserError("\n".join(f"{declaration.name}: {fault}" for fault in faults))
-    return channels
+    _warn_of_duplicates([channel for channel in channels.values() if isinstance(channel, FileChannel)])
+    return {name: _Stoppable(channel, stop_requested) for name, channel in channels.items()}
 
 
 def _unknown(name: str, known: list[str]) -> str:
@@ -71,8 +76,19 @@ def _faults(declared: ChannelDeclaration, config: ChannelConfig) -> Iterator[str
 
 
 def _open(declared: ChannelDeclaration, config: ChannelConfig, description: TrainingJob) -> Channel:
-    text = config.content_type or declared.default_content_type or ""
-    return open_channel(config, description.paths.channel(config.name), MediaType.parse(text))
+    content_type = MediaType.parse(config.content_type or declared.default_content_type or "")
+    return open_channel(config, description.paths.channel(config.name), content_type)
+
+
+def _warn_of_duplicates(channels: list[FileChannel]) -> None:
+    """Warn where two channels hold a file of the same name and size, most likely the same rows."""
+    for one, other in combinations(channels, 2):
+        both = sorted(one.sizes().items() & other.sizes().items())
+        if both:
+            _log.warning(
+                'channels "%s" and "%s" both have a file %s of %d bytes: is it the same data?',
+                one.name, other.name, *both[0],
+            )  # fmt: skip
 
 
 class _Stoppable(Channel):
@@ -84,8 +100,8 @@ class _Stoppable(Channel):
         self._channel = channel
         self._stop_requested = stop_requested
 
-    def batches(self, layout: Layout) -> Iterator[Batch]:
-        for batch in self._channel.batches(layout):
+    def batches(self, layout: Layout, rules: FileRules = ALL_FILES) -> Iterator[Batch]:
+        for batch in self._channel.batches(layout, rules):
             if self._stop_requested():
                 raise TrainingStopped
             yield batch
