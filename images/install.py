@@ -64,7 +64,7 @@ class Installer:
         """Build a local package and return its wheel's path, with the extras asked for."""
         folder, bracket, extras = package.partition("[")
         out = Path(tempfile.mkdtemp(dir=self.folder))
-        self.pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", out, Path(folder).resolve())
+        self.pip("wheel", "-qq", "--no-deps", "--no-build-isolation", "--wheel-dir", out, Path(folder).resolve())
         (built,) = out.glob("*.whl")
         return f"{built}{bracket}{extras}"
 
@@ -73,7 +73,7 @@ class Installer:
         versions, report = self.folder / "versions.txt", self.folder / "report.json"
         versions.write_text("".join(f"{line.split(' --hash')[0]}\n" for line in self.pinned.values()), encoding="utf-8")
         options = ["--dry-run", "--ignore-installed", "--only-binary", ":all:", "--constraint", versions]
-        self.pip("install", "--quiet", *options, "--report", report, *wheels)
+        self.pip("install", "-qq", *options, "--report", report, *wheels)
         chosen = json.loads(report.read_text(encoding="utf-8"))["install"]
         names = (canonical(item["metadata"]["name"]) for item in chosen)
         return sorted(name for name in names if name != "sagecask" and not name.startswith("sagecask-"))
@@ -86,19 +86,19 @@ class Installer:
         requirements = self.folder / "requirements.txt"
         requirements.write_text("".join(f"{self.pinned[name]}\n" for name in names), encoding="utf-8")
         options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-compile"]
-        self.pip("--python", python, "install", "--quiet", *options, "--requirement", requirements)
+        self.pip("--python", python, "install", "-qq", *options, "--requirement", requirements)
 
     def install_local(self, python: Path, packages: list[str], root: Path | None) -> None:
         """Install local packages themselves, below `root` where one is given."""
         wheels = [self.wheel(package.partition("[")[0]) for package in packages]
         where = ["--root", root] if root else []
         options = ["--no-deps", "--no-index", "--no-compile", "--force-reinstall"]
-        self.pip("--python", python, "install", "--quiet", *options, *where, *wheels)
+        self.pip("--python", python, "install", "-qq", *options, *where, *wheels)
 
     def link_local(self, python: Path, packages: list[str]) -> None:
         """Let the environment find local packages where they are; it must have setuptools."""
         links = [word for package in packages for word in ("--editable", package.partition("[")[0])]
-        self.pip("--python", python, "install", "--quiet", "--no-deps", "--no-build-isolation", *links)
+        self.pip("--python", python, "install", "-qq", "--no-deps", "--no-build-isolation", *links)
 
 
 def arguments() -> argparse.Namespace:
