@@ -4,44 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sagecask.channels.channel import Channel, FileRules
+from sagecask.channels.channel import ALL_FILES, Channel, FileRules
 from sagecask.channels.file import FileChannel
-from sagecask.errors import UnsupportedMediaType, UserError
-from sagecask.formats import CODECS, codec_for
+from sagecask.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    from sagecask.contract import ChannelConfig
     from sagecask.formats import MediaType
 
-__all__ = ["Channel", "FileChannel", "FileRules", "open_channel"]
+__all__ = ["ALL_FILES", "Channel", "FileChannel", "FileRules", "open_channel"]
 
 FOLDER_MODES = ("File", "FastFile")
 
 
-def open_channel(
-    name: str, folder: Path, input_mode: str, content_type: MediaType, accepted: Sequence[str] = tuple(CODECS)
-) -> Channel:
-    """Return the channel of a job; nothing is read yet.
+def open_channel(config: ChannelConfig, folder: Path, content_type: MediaType) -> Channel:
+    """Return a channel of a job; nothing is read yet.
 
     Parameters
     ----------
-    name : the channel's name, which opens every message
+    config : the job's entry for the channel
     folder : where File and FastFile put the objects; itself a file where the prefix is a single object
-    input_mode : File, FastFile or Pipe
-    content_type : of the objects, with its parameters
-    accepted : content types that the algorithm takes
+    content_type : of the objects, with its parameters; the job's own or the algorithm's default
 
     Raises
     ------
-    UnsupportedMediaType : the content type is none of `accepted`
     UserError : the input mode is none that can be read
     """
-    try:
-        codec = codec_for(content_type, accepted)
-    except UnsupportedMediaType as error:
-        raise UnsupportedMediaType(f'channel "{name}", {error}') from error
-    if input_mode not in FOLDER_MODES:
-        raise UserError(f'channel "{name}": input mode File or FastFile is needed; got "{input_mode}"')
-    return FileChannel(name, folder, content_type, codec)
+    if config.input_mode not in FOLDER_MODES:
+        raise UserError(f'channel "{config.name}": input mode File or FastFile is needed; got "{config.input_mode}"')
+    return FileChannel(config.name, folder, content_type)

@@ -44,6 +44,7 @@ class Channel(ABC):
         Raises
         ------
         DataError : a file is missing, damaged or not of the content type; names file, line and column
+        UnsupportedMediaType : no format has the content type
         """
 
     def read(self, layout: Layout, rules: FileRules = ALL_FILES) -> Batch:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from sagecask.channels.channel import ALL_FILES, Channel, FileRules
-from sagecask.errors import DataError
+from sagecask.errors import DataError, UnsupportedMediaType
+from sagecask.formats import codec_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +24,13 @@ log = logging.getLogger(__name__)
 class FileChannel(Channel):
     """Lists its folder once, opens each file once an epoch, reads it front to back, and writes nothing."""
 
-    def __init__(self, name: str, folder: Path, content_type: MediaType, codec: Codec) -> None:
+    def __init__(self, name: str, folder: Path, content_type: MediaType) -> None:
         self.name = name
         self.folder = folder
         self.content_type = content_type
-        self._codec = codec
 
     def batches(self, layout: Layout, rules: FileRules = ALL_FILES) -> Iterator[Batch]:
+        codec = self._codec()
         layout = layout.under(self.content_type, f'channel "{self.name}"')
         columns = None
         for relative in self._chosen(rules):
@@ -38,7 +39,7 @@ class FileChannel(Channel):
                 # an empty object is no fault, whatever the format makes of no bytes
                 if not os.fstat(stream.fileno()).st_size:
                     continue
-                for batch in self._codec.read(stream, layout, where):
+                for batch in codec.read(stream, layout, where):
                     columns = _same_columns(batch, columns, where)
                     layout = replace(layout, width=batch.width)
                     yield batch
@@ -61,6 +62,18 @@ class FileChannel(Channel):
             for name in names
         ]
         return tuple(sorted(found, key=Path.as_posix))
+
+    def _codec(self) -> Codec:
+        try:
+            return codec_for(self.content_type)
+        except UnsupportedMediaType as error:
+            raise UnsupportedMediaType(f'channel "{self.name}", {error}') from error
+
+    def sizes(self) -> dict[Path, int]:
+        """Return every file that is there, relative to the folder, with its bytes; nothing when it has no files."""
+        if not self.folder.is_dir():
+            return {}
+        return {relative: (self.folder / relative).stat().st_size for relative in self.files}
 
     def _chosen(self, rules: FileRules) -> list[Path]:
         chosen: list[Path] = []

@@ -48,7 +48,7 @@ def codec_for(media_type: MediaType, accepted: Sequence[str] = tuple(CODECS)) ->
 
     Raises
     ------
-    UnsupportedMediaType : the type is none of `accepted`
+    UnsupportedMediaType : the type is none of `accepted`, or its library is not installed
     """
     if media_type.essence not in accepted or media_type.essence not in CODECS:
         raise UnsupportedMediaType(f'content type: one of {", ".join(accepted)}; got "{media_type}"')
@@ -58,5 +58,8 @@ def codec_for(media_type: MediaType, accepted: Sequence[str] = tuple(CODECS)) ->
 @cache
 def _load(address: str) -> Codec:
     module, _, name = address.partition(":")
-    codec: Codec = getattr(import_module(f"sagecask.formats.{module}"), name)()
+    try:
+        codec: Codec = getattr(import_module(f"sagecask.formats.{module}"), name)()
+    except ModuleNotFoundError as error:
+        raise UnsupportedMediaType(f"content type: {module} needs the package {error.name}; got none") from error
     return codec

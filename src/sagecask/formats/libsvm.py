@@ -103,12 +103,13 @@ def _numbers(lines: Sequence[str], *, labelled: bool) -> _Parsed:
         labels, weights = _labels([row[0] for row in rows])
         rows = [row[1:] for row in rows]
     else:
-        _columns([token for row in rows for token in row if ":" not in token], 1, "a number")
+        _columns([token for row in rows for token in row if ":" not in token], 1, "what has no colon is a number")
         rows = [[token for token in row if ":" in token] for row in rows]
-    pairs = _columns(list(chain.from_iterable(rows)), 2, "index:value")
-    indices = pairs[:, 0].astype(np.int64)
-    if (indices != pairs[:, 0]).any() or (indices < 0).any() or (indices >= MAX_WIDTH).any():
+    pairs = _columns(list(chain.from_iterable(rows)), 2, "pairs are index:value, both numbers")
+    positions = pairs[:, 0]
+    if not ((positions >= 0) & (positions < MAX_WIDTH) & (np.floor(positions) == positions)).all():
         raise ValueError(f"indices are whole numbers in [0, {MAX_WIDTH})")
+    indices = positions.astype(np.int64)
     counts = [len(row) for row in rows]
     _refuse_repeats(indices, counts)
     with np.errstate(over="ignore"):
@@ -118,31 +119,35 @@ def _numbers(lines: Sequence[str], *, labelled: bool) -> _Parsed:
 
 def _labels(tokens: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     weighted = ":" in tokens[0]
-    form = "label:weight on every line" if weighted else "a label"
+    fault = "label and weight are numbers" if weighted else "a label is a number"
     with np.errstate(over="ignore"):
-        columns = _columns(tokens, 1 + weighted, form).astype(np.float32)
+        columns = _columns(tokens, 1 + weighted, fault).astype(np.float32)
     if np.isnan(columns).any():
-        raise ValueError("a label and a weight are numbers")
+        raise ValueError(fault)
     return columns[:, 0], columns[:, 1] if weighted else None
 
 
-def _columns(tokens: Sequence[str], width: int, form: str) -> NDArray[np.float64]:
-    """Return tokens of `width` numbers joined by colons as (n_tokens, width) float64."""
+def _columns(tokens: Sequence[str], width: int, fault: str) -> NDArray[np.float64]:
+    """Return tokens of `width` numbers joined by colons as (n_tokens, width) float64, or raise ValueError(`fault`)."""
     if not tokens:
         return np.empty((0, width))
     try:
         columns = np.loadtxt(tokens, dtype=np.float64, delimiter=":", comments=None, ndmin=2)
     except ValueError as error:
-        raise ValueError(f"{form} is of numbers") from error
+        raise ValueError(fault) from error
     if columns.shape[1] != width:
-        raise ValueError(f"{form} is needed")
+        raise ValueError(fault)
     return columns
 
 
 def _refuse_repeats(indices: NDArray[np.int64], counts: Sequence[int]) -> None:
     """Raise ValueError when a row names an index twice."""
     rows = np.repeat(np.arange(len(counts)), counts)
-    order = np.lexsort((indices, rows)) if (np.diff(indices) <= 0).sum() >= len(counts) else np.arange(len(indices))
-    repeated = (np.diff(indices[order]) == 0) & (np.diff(rows[order]) == 0)
+    within = np.diff(rows) == 0
+    if not ((np.diff(indices) <= 0) & within).any():
+        return
+    # `rows` is in order and stays so
+    indices = indices[np.lexsort((indices, rows))]
+    repeated = (np.diff(indices) == 0) & within
     if repeated.any():
-        raise ValueError(f"index {indices[order][:-1][repeated][0]} occurs twice")
+        raise ValueError(f"index {indices[:-1][repeated][0]} occurs twice")
