@@ -1,0 +1,1 @@
+"""XGBoost behind the interface of the built-in algorithm."""
