@@ -25,7 +25,11 @@ H = TypeVar("H", bound="Hyperparameters")
 
 @dataclass(frozen=True, slots=True)
 class ChannelDeclaration:
-    """One input channel; `parameters` are those that its content type may carry, such as `label_size`."""
+    """One input channel.
+
+    parameters : those that its content type may carry, such as `label_size`
+    read_as : the channel whose content type this one's files have, whatever its own says
+    """
 
     name: str
     content_types: tuple[str, ...]
@@ -35,6 +39,7 @@ class ChannelDeclaration:
     input_modes: tuple[str, ...] = ("File",)
     distribution: tuple[str, ...] = ("FullyReplicated",)
     parameters: tuple[str, ...] = ()
+    read_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sagecask.channels import ALL_FILES, Channel, FileChannel, FileRules, open_channel
 from sagecask.errors import TrainingStopped, UserError
-from sagecask.formats import MediaType
+from sagecask.formats import CODECS, MediaType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 def open_channels(
     declaration: Declaration, description: TrainingJob, stop_requested: Callable[[], bool]
 ) -> dict[str, Channel]:
-    """Return the job's channels by name.
+    """Return the job's channels by name; one that no codec reads, such as a script's, is accepted and left out.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def open_channels(
             continue
         found = list(_faults(declared, config))
         faults += found
-        if not found:
+        if not found and _content_type(declared, config).essence in CODECS:
             channels[config.name] = _open(declared, config, description)
     if faults:
         raise UserError("\n".join(f"{declaration.name}: {fault}" for fault in faults))
@@ -76,8 +76,13 @@ def _faults(declared: ChannelDeclaration, config: ChannelConfig) -> Iterator[str
 
 
 def _open(declared: ChannelDeclaration, config: ChannelConfig, description: TrainingJob) -> Channel:
-    content_type = MediaType.parse(config.content_type or declared.default_content_type or "")
+    model = description.channels.get(declared.read_as) if declared.read_as else None
+    content_type = _content_type(declared, model or config)
     return open_channel(config, description.paths.channel(config.name), content_type)
+
+
+def _content_type(declared: ChannelDeclaration, config: ChannelConfig) -> MediaType:
+    return MediaType.parse(config.content_type or declared.default_content_type or "")
 
 
 def _warn_of_duplicates(channels: list[FileChannel]) -> None:

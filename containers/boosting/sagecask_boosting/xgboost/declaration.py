@@ -103,6 +103,7 @@ CHANNELS = (
         input_modes=("File", "Pipe"),
         distribution=_DISTRIBUTION,
         layout="as train, and read with the content type of train",
+        read_as="train",
     ),
     ChannelDeclaration(
         name="code",
