@@ -31,7 +31,7 @@ def blocks(stream: BinaryIO, charset: str, where: str) -> Iterator[tuple[int, by
     for position, piece in enumerate(iter(lambda: stream.read(BLOCK_BYTES), b"")):
         if position == 0 and piece.startswith(b"\x1f\x8b"):
             raise DataError(f"{where}: plain text is needed; got a gzip file")
-        text = piece if decoder is None else decoder.decode(piece).encode("utf-8", "replace")
+        text = piece if decoder is None else _recode(decoder, piece, where)
         if position == 0:
             text = text.removeprefix(codecs.BOM_UTF8)
         whole, newline, tail = text.rpartition(b"\n")
@@ -46,7 +46,7 @@ def blocks(stream: BinaryIO, charset: str, where: str) -> Iterator[tuple[int, by
         yield line, block
         line, rest = line + block.count(b"\n"), tail
     if decoder is not None:
-        rest += decoder.decode(b"", final=True).encode("utf-8", "replace")
+        rest += _recode(decoder, b"", where, final=True)
     if rest:
         yield line, rest
 
@@ -56,10 +56,10 @@ def utf8(body: bytes, charset: str, where: str) -> bytes:
 
     Raises
     ------
-    DataError : the charset is unknown
+    DataError : the charset is unknown, or the bytes are not of it
     """
     decoder = _decoder(charset, where)
-    text = body if decoder is None else decoder.decode(body, final=True).encode("utf-8", "replace")
+    text = body if decoder is None else _recode(decoder, body, where, final=True)
     return text.removeprefix(codecs.BOM_UTF8)
 
 
@@ -79,3 +79,11 @@ def _decoder(charset: str, where: str) -> codecs.IncrementalDecoder | None:
     if name in _RECODED:
         return codecs.getincrementaldecoder(name)(errors="replace")
     raise DataError(f"{where}: a charset such as utf-8, iso-8859-1 or utf-16 is needed; got {quote(charset)}")
+
+
+def _recode(decoder: codecs.IncrementalDecoder, piece: bytes, where: str, *, final: bool = False) -> bytes:
+    try:
+        return decoder.decode(piece, final).encode("utf-8", "replace")
+    except UnicodeError as error:
+        # UTF-16 and UTF-32 without a byte order mark, which no error handler of the codec replaces
+        raise DataError(f"{where}: text of the charset is needed; got bytes where {error}") from error
