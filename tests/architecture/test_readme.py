@@ -1,0 +1,119 @@
+"""Every code block of the pages that people start from is run, in a folder that looks like a checkout."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "quickstart.md",
+    *sorted(ROOT.glob("containers/*/README.md")),
+    *sorted((ROOT / "docs" / "algorithms").glob("*.md")),
+]
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# what a block is for: run, run in an image, run and expected to fail, or shown because a run block printed it
+KINDS = {"bash", "python", "bash docker", "bash fails", "text"}
+# the environment that runs the tests is the one that `make venv` made
+UP_TO_DATE = {"MAKEFLAGS": "--old-file=.venv/installed"}
+
+
+@dataclass(frozen=True)
+class Block:
+    kind: str
+    code: str
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(kind.strip(), code) for kind, code in FENCE.findall(page.read_text(encoding="utf-8"))]
+
+
+def with_kind(kind: str) -> list[Path]:
+    return [page for page in PAGES if any(block.kind == kind for block in blocks(page))]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with everything that is tracked, as links, so that what blocks write stays out of the tree."""
+    for name in {Path(line).parts[0] for line in tracked()} - {"demo"}:
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    # the downloaded data are kept between runs
+    download = ROOT / "demo" / "download"
+    download.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "download").symlink_to(download)
+    return tmp_path
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return listed.stdout.splitlines()
+
+
+def run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-"] if block.kind == "python" else ["bash", "-euo", "pipefail", "-s"]
+    # the platform's variables of a surrounding shell are none of a page's business
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SAGEMAKER_", "SAGECASK_"))}
+    return subprocess.run(
+        command,
+        input=block.code,
+        cwd=folder,
+        env=environ | UP_TO_DATE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+def follow(page: Path, folder: Path, kinds: set[str]) -> None:
+    """Run the page's blocks of these kinds from top to bottom; a `text` block is what the one before it printed."""
+    printed = ""
+    for block in blocks(page):
+        if block.kind == "text":
+            missing = [line for line in block.code.splitlines() if line.strip() not in printed]
+            assert not missing, f"{missing} is not in:\n{printed}"
+        elif block.kind in kinds:
+            done = run(block, folder)
+            printed = done.stdout
+            assert (done.returncode != 0) == block.kind.endswith("fails"), f"{block.code}\n{printed}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_says_how_it_is_run(page: Path) -> None:
+    assert {block.kind for block in blocks(page)} <= KINDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", with_kind("bash"), ids=lambda page: str(page.relative_to(ROOT)))
+def test_blocks_of_the_page_run(page: Path, checkout: Path) -> None:
+    follow(page, checkout, {"bash", "python", "bash fails"})
+
+
+@pytest.mark.image
+@pytest.mark.slow
+@pytest.mark.parametrize("page", with_kind("bash docker"), ids=lambda page: str(page.relative_to(ROOT)))
+def test_blocks_that_need_an_engine_run(page: Path, checkout: Path) -> None:
+    follow(page, checkout, {"bash docker"})
+
+
+def test_readme_has_at_most_150_lines() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [*PAGES, *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        if not target.startswith("https://") and not (page.parent / target).exists()
+    ]
+    assert broken == []
