@@ -58,9 +58,10 @@ def line_chart(lines: Sequence[Line], x: Axis, y: Axis, mark: tuple[float, str] 
     for line in lines:
         points = " ".join(f"{_x(x, a):.1f},{_y(y, b):.1f}" for a, b in zip(line.x, line.y, strict=True))
         parts.append(f'<polyline points="{points}" stroke="{COLOURS[line.colour]}"/>')
-    named = [line for line in lines if line.name]
-    for row, line in enumerate(named):
-        top = HEIGHT - BOTTOM - 56 - 20 * (len(named) - 1 - row)
+    # above lines that end low, below lines that end high
+    start = HEIGHT - BOTTOM - 76 if y.share(lines[0].y[-1]) > 0.5 else TOP + 20
+    for row, line in enumerate(lines):
+        top = start + 20 * row
         parts.append(f'<rect x="{WIDTH - 160}" y="{top - 9}" width="14" height="4" fill="{COLOURS[line.colour]}"/>')
         parts.append(_text(WIDTH - 140, top - 2, line.name, "start"))
     return _svg(parts, HEIGHT)
@@ -68,17 +69,17 @@ def line_chart(lines: Sequence[Line], x: Axis, y: Axis, mark: tuple[float, str] 
 
 def bar_chart(bars: Sequence[tuple[str, float]], label: str) -> str:
     """Return horizontal bars from the top down, each with its name and its value in percent."""
-    row, start, room = 22, 170, WIDTH - 170 - 60
+    row, start, room = 19, 170, WIDTH - 170 - 60
     height = TOP + row * len(bars) + BOTTOM
     largest = max(value for _, value in bars)
     parts = []
     for index, (name, value) in enumerate(bars):
         top = TOP + row * index
         width = room * value / largest
-        parts.append(_text(start - 8, top + 14, name, "end"))
-        parts.append(f'<rect x="{start}" y="{top + 3}" width="{width:.1f}" height="{row - 7}" fill="{COLOURS[0]}"/>')
-        parts.append(_text(start + width + 6, top + 14, f"{value:.1%}", "start"))
-    parts.append(_text(start + room / 2, height - 14, label, "middle"))
+        parts.append(_text(start - 8, top + 13, name, "end"))
+        parts.append(f'<rect x="{start}" y="{top + 3}" width="{width:.1f}" height="{row - 6}" fill="{COLOURS[0]}"/>')
+        parts.append(_text(start + width + 6, top + 13, f"{value:.1%}", "start"))
+    parts.append(_text(start + room / 2, height - 8, label, "middle"))
     return _svg(parts, height)
 
 

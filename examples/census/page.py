@@ -96,7 +96,6 @@ def _learning(findings: Findings, metric: str, label: str) -> str:
         lines.append(Line(data, range(1, len(values) + 1), values, colour))
     every = [value for line in lines for value in line.y]
     margin = (max(every) - min(every)) * 0.05 or 0.01
-    # the first rounds of a loss are far off and would flatten all that follows
     high = max(every) + margin
     unit = 10 ** math.floor(math.log10(high - min(every)))
     low = math.floor((min(every) - margin) / unit * 10) * unit / 10
