@@ -52,10 +52,13 @@ class FileChannel(Channel):
         ------
         DataError : the folder is missing or cannot be listed
         """
-        if self.folder.is_file():
-            return (Path(self.folder.name),)
-        if not self.folder.is_dir():
-            raise DataError(f'channel "{self.name}": a folder {self.folder} is needed; got none')
+        try:
+            if self.folder.is_file():
+                return (Path(self.folder.name),)
+            if not self.folder.is_dir():
+                raise DataError(f'channel "{self.name}": a folder {self.folder} is needed; got none')
+        except PermissionError as error:
+            self._refuse_listing(error)
         found = [
             Path(parent, name).relative_to(self.folder)
             for parent, _, names in os.walk(self.folder, onerror=self._refuse_listing)

@@ -95,7 +95,8 @@ def _parse(payload: bytes, where: str) -> Record:
 def _tensor(values: Mapping[str, Value], field: str, where: str) -> Tensor:
     # reading an absent key of a protobuf map would create it
     if KEY not in values:
-        keys = ", ".join(map(quote, sorted(values)[:5])) or "no key"
+        # a key that is no UTF-8 comes as bytes
+        keys = ", ".join(map(quote, sorted(map(str, values))[:5])) or "no key"
         raise DataError(f'{where}: {field} under the key "{KEY}" are needed; got {keys}')
     kind = values[KEY].WhichOneof("value")
     if kind not in {"float32_tensor", "float64_tensor", "int32_tensor"}:
