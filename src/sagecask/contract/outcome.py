@@ -30,7 +30,7 @@ def write_failure(paths: Paths, kind: str, message: str, details: str = "") -> N
     paths.failure.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def hand_over(paths: Paths, checkpoint_dir: Path) -> None:
+def hand_over(paths: Paths, checkpoint_dir: Path | None) -> None:
     """Give what root wrote to the owner of the mounted folder; nothing to do for anyone else.
 
     On a laptop the folder belongs to a person, who could not delete what a container left as root.
@@ -38,8 +38,8 @@ def hand_over(paths: Paths, checkpoint_dir: Path) -> None:
     if os.geteuid() != 0:
         return
     for folder in (paths.model, paths.output, checkpoint_dir):
-        owner = _owner_outside(folder)
-        if owner is None:
+        owner = None if folder is None else _owner_outside(folder)
+        if folder is None or owner is None:
             continue
         for path in _tree(folder):
             if path.lstat().st_uid == 0:

@@ -36,7 +36,7 @@ class TrainingJob:
     channels : name to entry
     hosts : names of all hosts, sorted as text
     network_interface : the interface that the hosts share
-    checkpoint_dir : folder that is kept between restarts; it may not exist
+    checkpoint_dir : folder that is kept between restarts, None where the job has none
     """
 
     paths: Paths
@@ -47,7 +47,7 @@ class TrainingJob:
     network_interface: str
     instance_type: str | None
     instance_group: str | None
-    checkpoint_dir: Path
+    checkpoint_dir: Path | None
     job_name: str | None
     job_arn: str | None
     gpus: int
@@ -78,13 +78,18 @@ class TrainingJob:
         )
 
     @staticmethod
-    def checkpoint_folder(paths: Paths) -> Path:
-        """Return the LocalPath of checkpointconfig.json, a file of real jobs only, else the documented default."""
+    def checkpoint_folder(paths: Paths) -> Path | None:
+        """Return the LocalPath of checkpointconfig.json, else the documented folder where someone has made it.
+
+        Without either nothing would keep checkpoints beyond the job (contract 6.9), so none need be written.
+        """
         try:
-            configured = _object(paths.checkpoint_config).get("LocalPath")
+            configured = _object(paths.checkpoint_config)
         except UserError:
-            configured = None
-        return Path(configured) if isinstance(configured, str) and configured else paths.checkpoints
+            configured = {}
+        if configured or paths.checkpoints.is_dir():
+            return Path(str(configured.get("LocalPath") or paths.checkpoints))
+        return None
 
 
 def _object(path: Path) -> dict[str, Any]:

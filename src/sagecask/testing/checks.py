@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from sagecask.algorithm import Algorithm, Job, Model
     from sagecask.formats import Predictions
 
@@ -146,9 +148,7 @@ def check_saved_equals_loaded(subject: Subject) -> None:
 def check_sparse_rows_equal_dense_rows(subject: Subject) -> None:
     from scipy.sparse import csr_matrix  # noqa: PLC0415 - as in formats.batch
 
-    dense = np.ascontiguousarray(
-        subject.rows.features.toarray() if subject.rows.sparse else subject.rows.features, dtype=np.float32
-    )
+    dense = _dense(subject.rows)
     n_rows, width = dense.shape
     # every cell is stored, so that an algorithm to which an absent cell is missing sees the same values
     stored = csr_matrix(
@@ -185,7 +185,7 @@ def check_no_rows_is_refused(subject: Subject) -> None:
 
 def check_missing_values_predict(subject: Subject) -> None:
     dense = np.full((2, subject.rows.width), np.nan, dtype=np.float32)
-    dense[0] = np.nan_to_num(np.asarray(subject.rows.features[:1].toarray() if subject.rows.sparse else dense[0]))
+    dense[0] = _dense(subject.rows)[0]
     try:
         assert len(subject.predict(subject.loaded, Batch(dense))) == 2
     except DataError as error:
@@ -207,6 +207,11 @@ def check_metric_expressions_are_as_the_platform_takes_them(subject: Subject) ->
         assert re.compile(metric.pattern).groups >= 1, f"{metric.name}: no group for the value"
         assert len(metric.name) <= 255
         assert len(metric.pattern) <= 500
+
+
+def _dense(batch: Batch) -> NDArray[np.float32]:
+    features = batch.features if isinstance(batch.features, np.ndarray) else batch.features.toarray()
+    return np.ascontiguousarray(features, dtype=np.float32)
 
 
 def checks() -> list[Callable[[Subject], None]]:

@@ -46,7 +46,7 @@ def test_missing_files_count_as_empty(tmp_path: Path) -> None:
     job = TrainingJob.read(Paths(tmp_path), {})
     assert (job.hyperparameters, job.channels, job.hosts) == ({}, {}, ("localhost",))
     assert job.network_interface == "eth0"
-    assert job.checkpoint_dir == tmp_path / "checkpoints"
+    assert job.checkpoint_dir is None
 
 
 def test_local_mode_leaves_keys_out(tmp_path: Path) -> None:
@@ -72,6 +72,11 @@ def test_values_written_by_hand_become_texts(tmp_path: Path) -> None:
 def test_checkpoint_folder_follows_the_job(tmp_path: Path) -> None:
     paths = write(tmp_path, checkpointconfig={"LocalPath": "/elsewhere", "S3Uri": "s3://bucket/prefix"})
     assert TrainingJob.read(paths, {}).checkpoint_dir == Path("/elsewhere")
+
+
+def test_checkpoint_folder_that_someone_made_is_used(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    assert TrainingJob.read(Paths(tmp_path), {}).checkpoint_dir == tmp_path / "checkpoints"
 
 
 @pytest.mark.parametrize(("text", "got"), [("[1]", "list"), ('"text"', "str"), ("3", "int")])

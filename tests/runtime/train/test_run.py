@@ -51,6 +51,7 @@ def test_model_and_manifest_are_written_and_nothing_fails(job: JobDirectory) -> 
     outcome = job.train("xgboost")
     assert (outcome.code, outcome.failure) == (0, None), outcome.log
     assert {path.name for path in job.paths.model.iterdir()} == {"xgboost-model", "sagecask.json"}
+    assert not job.paths.checkpoints.exists()
     assert re.search(r"^\[4\]\ttrain-logloss:\d\.\d{5}\tvalidation-logloss:\d\.\d{5}$", outcome.log, re.MULTILINE)
 
 
@@ -133,6 +134,7 @@ def test_json_logs_are_one_object_a_line_beside_metric_lines(job: JobDirectory) 
 
 
 def test_sigterm_leaves_model_and_checkpoint_and_exits_clean(job: JobDirectory) -> None:
+    job.paths.checkpoints.mkdir()
     job.hyperparameters({"num_round": 1_000_000, "objective": "binary:logistic", "max_depth": 1})
     with job.start("xgboost") as process:
         wait_for("[3]\t", process)
