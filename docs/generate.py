@@ -29,6 +29,8 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     for page, name, content in parts():
+        if not page.is_file():
+            raise SystemExit(f"{page.relative_to(ROOT)}: the page must exist; got none")
         text = page.read_text(encoding="utf-8")
         fresh = filled(text, name, content, page)
         if fresh != text:
