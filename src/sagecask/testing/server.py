@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -127,10 +127,12 @@ class Server:
 
     def kill(self) -> None:
         """End master and workers at once, if they still run; the log stays readable."""
-        if self.process.poll() is None:
-            for pid in [self.process.pid, *self.workers()]:
-                os.kill(pid, signal.SIGKILL)
-            self.process.wait()
+        if self._process is not None and self._process.poll() is None:
+            # the master first, or it would replace the workers
+            for pid in [self._process.pid, *self.workers()]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.wait()
         self.log()
         self._log.close()
 
@@ -144,9 +146,9 @@ class Server:
 @contextmanager
 def launched(root: Path, environ: Mapping[str, str] | None = None, port: int = 0) -> Iterator[Server]:
     """Start a server without waiting for it, and kill what is left of it at the end."""
-    server = Server(root, environ or {}, port).start()
+    server = Server(root, environ or {}, port)
     try:
-        yield server
+        yield server.start()
     finally:
         server.kill()
 
