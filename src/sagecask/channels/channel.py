@@ -10,7 +10,8 @@ from sagecask.errors import DataError
 from sagecask.formats import Batch, Layout, MediaType, concatenate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import io
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +22,76 @@ class FileRules:
         warning
     refuse_hidden : whether a name that starts with a dot is an error
     skip_underscore : whether names that start with an underscore are left out
+    shuffle_seed : puts the files into another order in each epoch, the same for the same seed; None is by name
     """
 
     max_depth: int | None = None
     refuse_hidden: bool = False
     skip_underscore: bool = False
+    shuffle_seed: int | None = None
 
 
 ALL_FILES = FileRules()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DataObject:
+    """One file of a folder, one wrapped object of a pipe, or a whole pipe where nothing marks the objects' borders.
+
+    where : opens every message about its contents
+    stream : its bytes, buffered; ends with the object and is closed by the channel
+    """
+
+    where: str
+    stream: io.BufferedReader
+
+
+def never() -> bool:
+    """Say that nobody has given up waiting."""
+    return False
+
+
 class Channel(ABC):
-    """One named input of a training job."""
+    """One named input of a training job.
+
+    sharded : whether the platform has given this host a part of the objects (ShardedByS3Key)
+    """
 
     name: str
     content_type: MediaType
+    sharded: bool = False
 
     @abstractmethod
     def batches(self, layout: Layout, rules: FileRules = ALL_FILES) -> Iterator[Batch]:
         """Yield the rows of one epoch in order; each call is the next epoch. Memory stays bounded.
 
+        A few batches are decoded ahead of the caller, who may stop early by closing the iterator.
+
         Raises
         ------
         DataError : a file is missing, damaged or not of the content type; names file, line and column
         UnsupportedMediaType : no format has the content type
+        """
+
+    @abstractmethod
+    def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]:
+        """Yield what one epoch consists of, for formats that have no rows; each call is the next epoch.
+
+        An object is to be read before the next one is asked for. `cancelled` ends waiting for bytes that do not come.
+
+        Raises
+        ------
+        DataError : an object is missing or cannot be read
+        PlatformError : the input mode's folder or FIFO is not there
+        """
+
+    @abstractmethod
+    def open(self, name: str) -> io.BufferedReader:
+        """Return one file by its path relative to the channel.
+
+        Raises
+        ------
+        DataError : there is no such file, or the channel is a pipe, which has no names
         """
 
     def read(self, layout: Layout, rules: FileRules = ALL_FILES) -> Batch:

@@ -4,45 +4,47 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import replace
+import random
 from functools import cached_property
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from sagecask.channels.channel import ALL_FILES, Channel, FileRules
-from sagecask.errors import DataError, UnsupportedMediaType
-from sagecask.formats import codec_for
+from sagecask.channels.channel import ALL_FILES, DataObject, FileRules, never
+from sagecask.channels.decoded import DecodedChannel
+from sagecask.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import io
+    from collections.abc import Callable, Iterator
 
-    from sagecask.formats import Batch, Codec, Layout, MediaType
+    from sagecask.formats import MediaType
 
 log = logging.getLogger(__name__)
 
 
-class FileChannel(Channel):
+class FileChannel(DecodedChannel):
     """Lists its folder once, opens each file once an epoch, reads it front to back, and writes nothing."""
 
-    def __init__(self, name: str, folder: Path, content_type: MediaType) -> None:
+    def __init__(self, name: str, folder: Path, content_type: MediaType, *, sharded: bool = False) -> None:
         self.name = name
         self.folder = folder
         self.content_type = content_type
+        self.sharded = sharded
+        self._epochs = count()
 
-    def batches(self, layout: Layout, rules: FileRules = ALL_FILES) -> Iterator[Batch]:
-        codec = self._codec()
-        layout = layout.under(self.content_type, f'channel "{self.name}"')
-        columns = None
-        for relative in self._chosen(rules):
-            where = self._where(relative)
+    def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]:  # noqa: ARG002 - files do not make wait
+        epoch = next(self._epochs)
+        chosen = self._chosen(rules)
+        if rules.shuffle_seed is not None:
+            # a text as seed is hashed the same way by every Python
+            random.Random(f"{rules.shuffle_seed}, epoch {epoch}").shuffle(chosen)  # noqa: S311 - no secret
+        for relative in chosen:
             with self._open(relative) as stream:
-                # an empty object is no fault, whatever the format makes of no bytes
-                if not os.fstat(stream.fileno()).st_size:
-                    continue
-                for batch in codec.read(stream, layout, where):
-                    columns = _same_columns(batch, columns, where)
-                    layout = replace(layout, width=batch.width)
-                    yield batch
+                yield DataObject(self._where(relative), stream)
+
+    def open(self, name: str) -> io.BufferedReader:
+        return self._open(Path(name))
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
@@ -65,12 +67,6 @@ class FileChannel(Channel):
             for name in names
         ]
         return tuple(sorted(found, key=Path.as_posix))
-
-    def _codec(self) -> Codec:
-        try:
-            return codec_for(self.content_type)
-        except UnsupportedMediaType as error:
-            raise UnsupportedMediaType(f'channel "{self.name}", {error}') from error
 
     def sizes(self) -> dict[Path, int]:
         """Return every file that is there, relative to the folder, with its bytes; nothing when it has no files."""
@@ -97,7 +93,7 @@ class FileChannel(Channel):
             )  # fmt: skip
         return chosen
 
-    def _open(self, relative: Path) -> BinaryIO:
+    def _open(self, relative: Path) -> io.BufferedReader:
         path = self.folder if self.folder.is_file() else self.folder / relative
         try:
             # a pipe would block, a folder cannot be read
@@ -113,15 +109,3 @@ class FileChannel(Channel):
     def _refuse_listing(self, error: OSError) -> NoReturn:
         where = f'channel "{self.name}"'
         raise DataError(f"{where}: a readable folder is needed; got {error.strerror} for {error.filename}") from error
-
-
-def _same_columns(batch: Batch, before: tuple[bool, bool] | None, where: str) -> tuple[bool, bool]:
-    """Return whether a batch has labels and weights, after a look that those before agree.
-
-    Joined batches would lose a column that not all of them have.
-    """
-    now = (batch.labels is not None, batch.weights is not None)
-    for column, has, had in zip(("labels", "weights"), now, before or now, strict=True):
-        if has != had:
-            raise DataError(f"{where}: {column} in all files or in none are needed; got both")
-    return now

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sagecask.contract.variables import integer
 from sagecask.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class TrainingJob:
     job_name: str | None
     job_arn: str | None
     gpus: int
+    pipe_timeout_seconds: int = 300
 
     @classmethod
     def read(cls, paths: Paths, environ: Mapping[str, str]) -> TrainingJob:
@@ -59,6 +61,7 @@ class TrainingJob:
         Raises
         ------
         UserError : a file is no JSON object, or an entry has the wrong form
+        UsageError : a variable has a value that it cannot have
         """
         resources = _object(paths.resource_config)
         current = str(resources.get("current_host") or "localhost")
@@ -75,6 +78,7 @@ class TrainingJob:
             job_name=environ.get("TRAINING_JOB_NAME"),
             job_arn=environ.get("TRAINING_JOB_ARN"),
             gpus=_gpus(environ),
+            pipe_timeout_seconds=integer(environ, ("SAGECASK_PIPE_TIMEOUT_SECONDS",), 300, minimum=1),
         )
 
     @staticmethod

@@ -14,7 +14,7 @@ MAGIC = b"\x0a\x23\xd7\xce"
 MAX_PART_BYTES = 2**29 - 1
 # what a protobuf message may hold; joined parts could go beyond it without end
 MAX_RECORD_BYTES = 2**31 - 1
-_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
+WHOLE, FIRST, MIDDLE, LAST = range(4)
 
 
 def records(stream: BinaryIO, where: str) -> Iterator[bytes]:
@@ -44,15 +44,15 @@ def frame(payload: bytes) -> bytes:
 
 def _record(stream: BinaryIO, where: str) -> bytes | None:
     part = _part(stream, where)
-    if part is None or part[0] == _WHOLE:
+    if part is None or part[0] == WHOLE:
         return None if part is None else part[1]
     flag, payload = part
-    if flag != _FIRST:
+    if flag != FIRST:
         raise DataError(f"{where}: a first part is needed; got a later one (flag {flag})")
     parts, size = [payload], len(payload)
-    while flag != _LAST:
+    while flag != LAST:
         part = _part(stream, where)
-        if part is None or part[0] not in {_MIDDLE, _LAST}:
+        if part is None or part[0] not in {MIDDLE, LAST}:
             got = "the end" if part is None else f"flag {part[0]}"
             raise DataError(f"{where}: a middle or last part is needed; got {got}")
         flag, payload = part
@@ -63,7 +63,13 @@ def _record(stream: BinaryIO, where: str) -> bytes | None:
     return MAGIC.join(parts)
 
 
-def _part(stream: BinaryIO, where: str) -> tuple[int, bytes] | None:
+def read_head(stream: BinaryIO, where: str) -> tuple[int, int] | None:
+    """Return the flag of the part that comes next and the length of its payload; None at the end.
+
+    Raises
+    ------
+    DataError : other bytes than a part's head come next, or too few
+    """
     head = _exactly(stream, 8)
     if not head:
         return None
@@ -72,9 +78,17 @@ def _part(stream: BinaryIO, where: str) -> tuple[int, bytes] | None:
     if len(head) < 8:
         raise DataError(f"{where}: a length word of 4 bytes is needed; got {len(head) - 4} bytes until the end")
     (word,) = struct.unpack_from("<I", head, 4)
-    flag, length = word >> 29, word & MAX_PART_BYTES
-    if flag > _LAST:
+    flag = word >> 29
+    if flag > LAST:
         raise DataError(f"{where}: a continuation flag from 0 to 3 is needed; got {flag}")
+    return flag, word & MAX_PART_BYTES
+
+
+def _part(stream: BinaryIO, where: str) -> tuple[int, bytes] | None:
+    head = read_head(stream, where)
+    if head is None:
+        return None
+    flag, length = head
     padded = length + -length % 4
     body = _exactly(stream, padded)
     if len(body) < padded:

@@ -7,11 +7,12 @@ import logging
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from sagecask.channels import ALL_FILES, Channel, FileChannel, FileRules, open_channel
+from sagecask.channels import ALL_FILES, Channel, DataObject, FileChannel, FileRules, never, open_channel
 from sagecask.errors import TrainingStopped, UserError
 from sagecask.formats import CODECS, MediaType
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Iterator
 
     from sagecask.algorithm import ChannelDeclaration, Declaration
@@ -45,7 +46,7 @@ def open_channels(
         found = list(_faults(declared, config))
         faults += found
         if not found and _content_type(declared, config).essence in CODECS:
-            channels[config.name] = _open(declared, config, description)
+            channels[config.name] = _open(declared, config, description, stop_requested)
     if faults:
         raise UserError("\n".join(f"{declaration.name}: {fault}" for fault in faults))
     _warn_of_duplicates([channel for channel in channels.values() if isinstance(channel, FileChannel)])
@@ -75,10 +76,13 @@ def _faults(declared: ChannelDeclaration, config: ChannelConfig) -> Iterator[str
         yield f'{where}: distribution one of {", ".join(declared.distribution)}; got "{config.distribution}"'
 
 
-def _open(declared: ChannelDeclaration, config: ChannelConfig, description: TrainingJob) -> Channel:
+def _open(
+    declared: ChannelDeclaration, config: ChannelConfig, description: TrainingJob, stop_requested: Callable[[], bool]
+) -> Channel:
     model = description.channels.get(declared.read_as) if declared.read_as else None
     content_type = _content_type(declared, model or config)
-    return open_channel(config, description.paths.channel(config.name), content_type)
+    folder = description.paths.channel(config.name)
+    return open_channel(config, folder, content_type, description.pipe_timeout_seconds, stop_requested)
 
 
 def _content_type(declared: ChannelDeclaration, config: ChannelConfig) -> MediaType:
@@ -102,6 +106,7 @@ class _Stoppable(Channel):
     def __init__(self, channel: Channel, stop_requested: Callable[[], bool]) -> None:
         self.name = channel.name
         self.content_type = channel.content_type
+        self.sharded = channel.sharded
         self._channel = channel
         self._stop_requested = stop_requested
 
@@ -110,3 +115,12 @@ class _Stoppable(Channel):
             if self._stop_requested():
                 raise TrainingStopped
             yield batch
+
+    def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]:
+        for each in self._channel.objects(rules, cancelled):
+            if self._stop_requested():
+                raise TrainingStopped
+            yield each
+
+    def open(self, name: str) -> io.BufferedReader:
+        return self._channel.open(name)

@@ -9,7 +9,7 @@ import pytest
 
 from sagecask.channels import Channel, FileRules, open_channel
 from sagecask.contract import ChannelConfig
-from sagecask.errors import DataError, UnsupportedMediaType, UserError
+from sagecask.errors import DataError, UnsupportedMediaType
 from sagecask.formats import Batch, Layout, MediaType, recordio
 
 TRAINING = Layout(label_size=1)
@@ -181,12 +181,6 @@ def test_unreadable_file_or_folder_is_named(open_folder: Path):
     expected = 'channel "train": a readable folder is needed; got Permission denied for {}'
     assert fault(channel(open_folder / "folder")) == expected.format(open_folder / "folder/b")
     assert fault(channel(open_folder / "folder/b/c")) == expected.format(open_folder / "folder/b/c")
-
-
-def test_pipe_mode_is_refused(tmp_path: Path):
-    with pytest.raises(UserError) as caught:
-        channel(tmp_path, mode="Pipe")
-    assert str(caught.value) == 'channel "train": input mode File or FastFile is needed; got "Pipe"'
 
 
 def test_content_type_without_a_format_is_refused_when_read(tmp_path: Path):

@@ -1,0 +1,92 @@
+"""Objects to batches: what every channel does once it has the bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from abc import abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sagecask.channels.channel import ALL_FILES, Channel, DataObject, FileRules, never
+from sagecask.channels.prefetch import prefetched
+from sagecask.errors import DataError, UnsupportedMediaType
+from sagecask.formats import codec_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from typing_extensions import Buffer
+
+    from sagecask.formats import Batch, Codec, Layout
+
+BUFFER_BYTES = 1024 * 1024
+_GZIP = b"\x1f\x8b"
+
+
+class DecodedChannel(Channel):
+    """A channel whose objects are decoded by the codec of its content type, ahead of the caller."""
+
+    def batches(self, layout: Layout, rules: FileRules = ALL_FILES) -> Iterator[Batch]:
+        return prefetched(lambda cancelled: self._decoded(layout, rules, cancelled))
+
+    @abstractmethod
+    def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]: ...
+
+    def _decoded(self, layout: Layout, rules: FileRules, cancelled: Callable[[], bool]) -> Generator[Batch, None, None]:
+        codec = self._codec()
+        layout = layout.under(self.content_type, f'channel "{self.name}"')
+        before = None
+        for each in self.objects(rules, cancelled):
+            # an empty object is no fault, whatever the format makes of no bytes
+            if not each.stream.peek(1):
+                continue
+            for batch in codec.read(plain(each.stream, each.where), layout, each.where):
+                before = _unchanged(batch, before, each.where)
+                layout = replace(layout, width=batch.width)
+                yield batch
+
+    def _codec(self) -> Codec:
+        try:
+            return codec_for(self.content_type)
+        except UnsupportedMediaType as error:
+            raise UnsupportedMediaType(f'channel "{self.name}", {error}') from error
+
+
+def plain(stream: io.BufferedReader, where: str) -> io.BufferedReader:
+    """Return the stream, or what a gzip file has inside: the platform undoes gzip in Pipe mode alone."""
+    if stream.peek(2)[:2] != _GZIP:
+        return stream
+    return io.BufferedReader(_Gunzip(stream, where), BUFFER_BYTES)
+
+
+class _Gunzip(io.RawIOBase):
+    """Plain bytes of a gzip file, which may have several members."""
+
+    def __init__(self, stream: io.BufferedReader, where: str) -> None:
+        self._file = gzip.GzipFile(fileobj=stream)
+        self._where = where
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        try:
+            return self._file.readinto(buffer)
+        except EOFError as error:
+            raise DataError(f"{self._where}: a whole gzip file is needed; got one that ends early") from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{self._where}: a sound gzip file is needed; got a damaged one ({error})") from error
+
+
+def _unchanged(batch: Batch, before: tuple[bool, ...] | None, where: str) -> tuple[bool, ...]:
+    """Return whether a batch has labels and weights and is sparse, after a look that those before agree.
+
+    Joined batches would lose a column that not all of them have.
+    """
+    now = (batch.labels is not None, batch.weights is not None, batch.sparse)
+    for what, has, had in zip(("labels", "weights", "sparse rows"), now, before or now, strict=True):
+        if has != had:
+            raise DataError(f"{where}: {what} in all files or in none are needed; got both")
+    return now
