@@ -19,8 +19,6 @@ PAGES = [
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # what a block is for: run, run in an image, run and expected to fail, or shown because a run block printed it
 KINDS = {"bash", "python", "bash docker", "bash fails", "text"}
-# the environment that runs the tests is the one that `make venv` made
-UP_TO_DATE = {"MAKEFLAGS": "--old-file=.venv/installed"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,13 @@ def checkout(tmp_path: Path) -> Path:
     """A folder with everything that is tracked, as links, so that what blocks write stays out of the tree."""
     for name in {Path(line).parts[0] for line in tracked()} - {"demo"}:
         (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
+    # the environment that runs the tests is the one that `make venv` made; a fresh stamp says so to make
+    environment = tmp_path / ".venv"
+    environment.mkdir()
+    for path in Path(sys.prefix).iterdir():
+        (environment / path.name).symlink_to(path)
+    (environment / "installed").unlink(missing_ok=True)
+    (environment / "installed").touch()
     # the downloaded data are kept between runs
     download = ROOT / "demo" / "download"
     download.mkdir(parents=True, exist_ok=True)
@@ -57,14 +61,14 @@ def tracked() -> list[str]:
 
 
 def run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-"] if block.kind == "python" else ["bash", "-euo", "pipefail", "-s"]
+    command = [".venv/bin/python", "-"] if block.kind == "python" else ["bash", "-euo", "pipefail", "-s"]
     # the platform's variables of a surrounding shell are none of a page's business
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("SAGEMAKER_", "SAGECASK_"))}
     return subprocess.run(
         command,
         input=block.code,
         cwd=folder,
-        env=environ | UP_TO_DATE,
+        env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
