@@ -57,6 +57,9 @@ class FileChannel(DecodedChannel):
         try:
             if self.folder.is_file():
                 return (Path(self.folder.name),)
+            # a host without a share of the objects may find no folder at all
+            if self.sharded and not self.folder.exists():
+                return ()
             if not self.folder.is_dir():
                 raise DataError(f'channel "{self.name}": a folder {self.folder} is needed; got none')
         except PermissionError as error:
