@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -15,6 +15,7 @@ from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.lines import quote
+from sagecask.formats.spool import spooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BATCH_CELLS = 2 * 1024 * 1024
+BUFFER_BYTES = 256 * 1024
 _NUMERIC = (
     pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null,
 )  # fmt: skip
@@ -37,7 +39,18 @@ class ParquetCodec(Codec):
     name = "Parquet"
 
     def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
-        file = _guarded(lambda: pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read())), where)
+        if stream.seekable():
+            yield from self._read(stream, layout, where)
+            return
+        with spooled(stream) as files:
+            for file in files:
+                for batch in self._read(file, layout, where):
+                    layout = replace(layout, width=batch.width)
+                    yield batch
+
+    def _read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
+        # without a buffer size whole columns of a row group would be in memory
+        file = _guarded(lambda: pq.ParquetFile(stream, buffer_size=BUFFER_BYTES), where)
         chosen = _columns(_guarded(lambda: file.schema_arrow, where), layout, where)
         batches = file.iter_batches(max(1, BATCH_CELLS // len(chosen)), use_threads=False)
         while (batch := _guarded(lambda: next(batches, None), where)) is not None:

@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import threading
@@ -6,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sagecask.channels import Channel, open_channel
@@ -157,6 +160,29 @@ def test_wrapped_object_in_parts_is_joined_with_its_magic(data: Path, feed: Feed
     feed(first + last, frame(payload))
     channel = pipe(data, "application/x-recordio-protobuf", "RecordIO")
     assert labels(channel) == [1, 2, 3, 1, 2, 3]
+
+
+def parquet(*rows: tuple[float, ...]) -> bytes:
+    stream = io.BytesIO()
+    columns = {str(place): list(column) for place, column in enumerate(zip(*rows, strict=True))}
+    pq.write_table(pa.table(columns), stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_parquet_files_are_told_apart_by_their_own_borders(data: Path, feed: Feed, wrapped: bool):
+    # the magic also occurs within a file, here as two numbers that look like it
+    files = [parquet((1.0, 2.0)), parquet((3.0, 4.0), (5.0, 6.0)), parquet((np.frombuffer(b"PAR1PAR1", "f8")[0], 7.0))]
+    feed(*map(frame, files) if wrapped else files)
+    read = labels(pipe(data, "application/x-parquet", "RecordIO" if wrapped else None))
+    assert (read[:3], len(read)) == ([1, 3, 5], 4)
+
+
+def test_parquet_file_that_is_cut_off_is_refused(data: Path, feed: Feed):
+    feed(parquet((1.0, 2.0)), parquet((1.0, 2.0))[:-6])
+    assert fault(pipe(data, "application/x-parquet")).startswith(
+        'channel "train", train_0: a Parquet file is needed; got '
+    )
 
 
 def test_fault_in_a_wrapped_object_names_it(data: Path, feed: Feed):
