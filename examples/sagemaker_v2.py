@@ -25,6 +25,8 @@ from sagemaker.local import LocalSession
 from sagemaker.serializers import CSVSerializer
 
 ROLE = "arn:aws:iam::000000000000:role/none"
+# or the SDK reports every call over the network
+QUIET = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
 
 
 def rows(count: int, seed: int) -> list[list[float]]:
@@ -42,7 +44,7 @@ def write_csv(path: Path, table: list[list[float]]) -> str:
 
 
 def main(image: str, folder: Path, port: int) -> None:
-    session = LocalSession()
+    session = LocalSession(sagemaker_config=QUIET)
     session.config = {"local": {"container_root": str(folder), "serving_port": port}}
     train = write_csv(folder / "train" / "train.csv", rows(2000, seed=1))
     validation = write_csv(folder / "validation" / "validation.csv", rows(500, seed=2))
@@ -87,7 +89,8 @@ def main(image: str, folder: Path, port: int) -> None:
         accept="text/csv",
         output_path=f"file://{folder / 'transformed'}",
     )
-    transformer.transform(source, content_type="text/csv", split_type="Line", wait=True)
+    # logs would be asked of CloudWatch even in local mode
+    transformer.transform(source, content_type="text/csv", split_type="Line", wait=True, logs=False)
     lines = (folder / "transformed" / "batch.csv.out").read_text().split()
     same = all(abs(float(line) - score) < 1e-6 for line, score in zip(lines, scores, strict=True))
     print(f"transformed: {len(lines)} rows, {'the same' if same else 'other'} scores")

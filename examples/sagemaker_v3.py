@@ -24,6 +24,8 @@ from sagemaker.core.training.configs import Compute, InputData
 from sagemaker.train.model_trainer import Mode, ModelTrainer
 
 ROLE = "arn:aws:iam::000000000000:role/none"
+# or the SDK reports every call over the network
+QUIET = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
 
 
 def write_csv(folder: Path, count: int, seed: int) -> str:
@@ -45,7 +47,7 @@ def main(image: str, folder: Path) -> None:
     trainer = ModelTrainer(
         training_image=image,
         training_mode=Mode.LOCAL_CONTAINER,
-        sagemaker_session=Session(),
+        sagemaker_session=Session(sagemaker_config=QUIET),
         role=ROLE,
         base_job_name="sagecask",
         compute=Compute(instance_type="local_cpu", instance_count=1),

@@ -11,6 +11,7 @@ import docker
 import pytest
 
 from sagecask.errors import UserError
+from sagecask.local.container import LABEL
 from sagecask.local.description import JobDescription, LocalChannel
 from sagecask.local.endpoint import EndpointDescription, serving
 from sagecask.local.run import run
@@ -39,12 +40,11 @@ def job(folder: Path, **hyperparameters: str) -> JobDescription:
 @pytest.fixture(autouse=True)
 def nothing_left():
     """See that no container outlives its command."""
-    client = docker.from_env()
-    before = {container.id for container in client.containers.list(all=True)}
     yield
-    after = {container.id for container in client.containers.list(all=True)}
+    client = docker.from_env()
+    left = client.containers.list(all=True, filters={"label": LABEL})
     client.close()
-    assert after <= before
+    assert left == []
 
 
 def owners(folder: Path) -> set[int]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import docker
 import pytest
 
 pytestmark = [pytest.mark.image, pytest.mark.slow]
@@ -49,6 +50,17 @@ def run(python: Path, script: str, folder: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def containers_removed(tmp_path):
+    """Remove what the SDK leaves behind: the stopped containers of its compose projects."""
+    yield
+    client = docker.from_env()
+    for container in client.containers.list(all=True, filters={"label": "com.docker.compose.project.working_dir"}):
+        if container.labels["com.docker.compose.project.working_dir"].startswith(str(tmp_path)):
+            container.remove(force=True)
+    client.close()
 
 
 @pytest.mark.timeout(600)

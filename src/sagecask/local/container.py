@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+# tells the containers of this module from others
+LABEL = "io.sagecask.local"
+
 
 @dataclass(frozen=True, slots=True)
 class Mount:
@@ -74,6 +77,7 @@ class Container:
                     for mount in mounts
                 ],
                 user=f"{os.getuid()}:0",
+                labels={LABEL: "true"},
                 ports={} if port is None else {"8080/tcp": ("127.0.0.1", port)},
             )
         except self._errors.ImageNotFound as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,9 @@ def run(description: JobDescription, engine: Engine, environ: Mapping[str, str],
     description = replace(description, environment=environment)
     click.echo(f"training job {name}, output folder {root}", err=True)
     code = _follow(_start(description, paths, engine, environ), description, terminal=terminal)
+    if description.checkpoints is None:
+        # a job writes them whether or not anybody keeps them
+        shutil.rmtree(paths.checkpoints, ignore_errors=True)
     _conclude(paths, code)
     return code
 
