@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,13 @@ class TrackedContainer:
         """Return the exit code of the ended container."""
         return int(self.container.wait(timeout=timeout_seconds)["StatusCode"])
 
+    def wait_until_stoppable(self, timeout_seconds: float = READY_SECONDS) -> None:
+        """Return when the first process has a handler for SIGTERM, which the kernel keeps from it until then."""
+        deadline = time.monotonic() + timeout_seconds
+        mask = 1 << (signal.SIGTERM - 1)
+        while not int(self.run("sed", "-n", r"s/^SigCgt:\s*//p", "/proc/1/status").output, 16) & mask:
+            assert time.monotonic() < deadline, f"no handler within {timeout_seconds} s:\n{self.log}"
+
     def wait_for_log(self, pattern: str, timeout_seconds: float = READY_SECONDS) -> None:
         """Return when a regular expression matches the log."""
         deadline = time.monotonic() + timeout_seconds
@@ -112,7 +120,9 @@ class TrackedContainer:
         """Send one request to the port of the container."""
         connection = http.client.HTTPConnection(self.address, 8080, timeout=timeout_seconds)
         try:
-            connection.request(method, path, body, dict(headers or {}))
+            # a body that is refused unread may find its connection closed; the answer is there all the same
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
             fields = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, fields, response.read())
