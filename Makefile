@@ -14,6 +14,8 @@ BASE_IMAGE ?= $(shell docker image inspect sagecask/base >/dev/null 2>&1 && echo
 BUILD_IMAGE ?= $(if $(filter sagecask/base,$(BASE_IMAGE)),sagecask/build)
 # The classic builder writes the single-platform Docker schema 2 manifest that SageMaker takes.
 export DOCKER_BUILDKIT ?= 0
+# As in the images: waiting threads of OpenMP do not spin, which matters where cores are shared.
+export OMP_WAIT_POLICY ?= passive
 
 FAMILIES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard containers/*/pyproject.toml)))
 BIN := .venv/bin
