@@ -81,8 +81,8 @@ def category_codes(rows: Sequence[Sequence[str]]) -> dict[int, dict[str, str]]:
             count[0] += 1
             count[1] += label
         shares = {value: positives / total for value, (total, positives) in counts.items()}
-        ordered = sorted(shares, key=lambda value, shares=shares: (shares[value], value))
-        codes[column] = {value: str(code) for code, value in enumerate(ordered)}
+        ordered = sorted((share, value) for value, share in shares.items())
+        codes[column] = {value: str(code) for code, (_, value) in enumerate(ordered)}
     return codes
 
 

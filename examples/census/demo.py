@@ -198,7 +198,7 @@ def judge(
 
 def importance(booster: xgboost.Booster) -> dict[str, float]:
     """Return each used feature's share of the total gain; the model names features f0, f1 and so on, or not at all."""
-    gains = booster.get_score(importance_type="total_gain")
+    gains = {name: float(np.sum(gain)) for name, gain in booster.get_score(importance_type="total_gain").items()}
     total = sum(gains.values())
     return {dataset.FEATURES[int(name.removeprefix("f"))]: gain / total for name, gain in gains.items()}
 
