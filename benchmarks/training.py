@@ -44,16 +44,16 @@ def rows() -> Iterator[dict[str, Any]]:
         calls.append(call)
         jobs.append(job(data))
     base = statistics.median(scripts)
-    for name, seconds in (
+    for name, measured in (
         ("plain script", scripts),
         ("its xgboost.train alone", calls),
         ("sagecask training job", jobs),
     ):
         yield {
             "what": name,
-            "seconds": statistics.median(seconds),
-            "spread": f"{min(seconds):.1f}-{max(seconds):.1f}",
-            "of the plain script": statistics.median(seconds) / base,
+            "seconds": statistics.median(measured),
+            "spread": f"{min(measured):.1f}-{max(measured):.1f}",
+            "of the plain script": statistics.median(measured) / base,
         }
 
 

@@ -114,3 +114,10 @@ def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     if ast.get_docstring(function) is not None:
         total -= (first.end_lineno or first.lineno) - first.lineno + 1
     return total
+
+
+def test_tests_of_the_runtime_mirror_it() -> None:
+    folders = {path.relative_to(ROOT / "tests" / "runtime") for path in (ROOT / "tests" / "runtime").rglob("test_*.py")}
+    packages = {path.parent for path in folders if path.parent != Path()}
+    sources = ROOT / "src" / "sagecask"
+    assert [str(each) for each in packages if not any(sources.glob(f"{each}*"))] == []
