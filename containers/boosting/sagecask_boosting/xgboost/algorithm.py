@@ -67,7 +67,7 @@ class XGBoost(Algorithm):
         boosting = Boosting.of(job, save)
         data = Data.read(job.channels, given)
         checkpoints = job.checkpoints.within(".", "xgboost-checkpoint")
-        checks.check_settings(given, data.train.width, resumed=checkpoints.latest() is not None)
+        checks.check_settings(given, data.train.width)
         if numbered:
             cross_validate(boosting, data.merged(), checkpoints, job.output_data, boosters)
         else:

@@ -10,6 +10,7 @@ import xgboost as xgb
 
 from sagecask.errors import AlgorithmError
 from sagecask_boosting.xgboost.evaluation import Evaluation, rises, shown
+from sagecask_boosting.xgboost.loading import whole
 from sagecask_boosting.xgboost.parameters import library_parameters
 from sagecask_boosting.xgboost.stopping import EarlyStopping
 
@@ -61,6 +62,7 @@ class Boosting:
         Raises
         ------
         AlgorithmError : the library failed
+        ModelDataError : the newest checkpoint is no model
         """
         evals = [(train, "train")] + ([(validation, "validation")] if validation is not None else [])
         stopping = self._stopping(checkpoints) if validation is not None else None
@@ -142,17 +144,13 @@ def _resume(
 
     Raises
     ------
-    AlgorithmError : the newest checkpoint is no model
+    ModelDataError : the newest checkpoint is no model
     """
     latest = checkpoints.latest()
     if latest is None:
         return 0, None
     step, path = latest
-    try:
-        booster = xgb.Booster(dict(parameters))
-        booster.load_model(bytearray(path.read_bytes()))
-    except (xgb.core.XGBoostError, ValueError) as error:
-        raise AlgorithmError(f"checkpoint {path}: a whole model; got {_first_line(error)}") from error
+    booster = whole(path, parameters)
     if stopping is not None:
         stopping.resume()
     _log.info("resuming from checkpoint %s: %d rounds are done", path.name, step + 1)

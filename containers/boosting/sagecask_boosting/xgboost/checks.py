@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sagecask.errors import DataError, UserError
+from sagecask_boosting.xgboost.rules import UPDATING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,13 +82,12 @@ def check_class_labels(channel: str, labels: Labels) -> None:
     _refuse(labels != np.floor(labels), labels, f'channel "{channel}"', "whole labels for metrics of classes")
 
 
-def check_settings(given: XGBoostHyperparameters, width: int, *, resumed: bool) -> None:
+def check_settings(given: XGBoostHyperparameters, width: int) -> None:
     """Check what the library needs of hyperparameters beyond their documented ranges.
 
     Parameters
     ----------
     width : features of a training row
-    resumed : whether there is a checkpoint, whose trees can be updated
 
     Raises
     ------
@@ -106,8 +106,17 @@ def check_settings(given: XGBoostHyperparameters, width: int, *, resumed: bool) 
         )
     if given.aft_loss_distribution_scale == 0:
         faults.append('hyperparameter "aft_loss_distribution_scale" must be above 0; got 0')
-    if given.process_type == "update" and not resumed:
-        faults.append('hyperparameter "process_type" may be update where a checkpoint holds trees; got no checkpoint')
+    if given.process_type == "update":
+        faults.append(
+            'hyperparameter "process_type" must be default, for a job brings no trees to update; got "update"'
+        )
+    updaters = given.updater or ()
+    if given.process_type == "default" and updaters and updaters[0] in UPDATING:
+        faults.append(f'hyperparameter "updater" must begin with one that grows trees; got "{",".join(updaters)}"')
+    if given.sampling_method == "gradient_based" and (given.tree_method == "exact" or "grow_colmaker" in updaters):
+        faults.append(
+            'hyperparameter "sampling_method" must be uniform where trees are built exactly; got "gradient_based"'
+        )
     faults += _base_score(given)
     if faults:
         raise UserError("\n".join(f"xgboost: {fault}" for fault in faults))

@@ -10,8 +10,10 @@ import xgboost as xgb
 
 from sagecask.errors import ModelDataError
 from sagecask_boosting.xgboost import legacy
+from sagecask_boosting.xgboost.ubjson import check_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sagecask.algorithm import InferenceSettings
@@ -58,7 +60,23 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> xgb.Booster:
-    """Return the booster of one file: UBJSON, JSON or the binary format of XGBoost 1.x; cut to its best round.
+    """Return the booster of one file, cut to its best round.
+
+    Raises
+    ------
+    ModelDataError : as `load`
+    """
+    # one thread: a pool started before the server forks would hang its workers
+    booster = whole(path, {"nthread": 1})
+    best = booster.attr("best_iteration")
+    if best is None or not best.isdigit() or int(best) + 1 >= booster.num_boosted_rounds():
+        return booster
+    linear = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] == "gblinear"
+    return booster if linear else booster[: int(best) + 1]
+
+
+def whole(path: Path, parameters: Mapping[str, object]) -> xgb.Booster:
+    """Return the booster of one file with every round: UBJSON, JSON or the binary format of XGBoost 1.x.
 
     Raises
     ------
@@ -68,24 +86,19 @@ def read(path: Path) -> xgb.Booster:
         raw = path.read_bytes()
     except OSError as error:
         raise ModelDataError(f"{path}: a readable model file; got {error.strerror}") from error
-    # one thread: a pool started before the server forks would hang its workers
-    booster = xgb.Booster({"nthread": 1})
+    booster = xgb.Booster(dict(parameters))
     try:
         booster.load_model(bytearray(_readable(raw, str(path))))
         # an incomplete model shows here at the latest
-        rounds = booster.num_boosted_rounds()
-        name = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
+        booster.save_config()
     except (xgb.core.XGBoostError, ValueError) as error:
         reason = str(error).partition("\nStack trace")[0].strip()
         raise ModelDataError(f"{path}: a model of XGBoost; the library says: {reason}") from error
-    best = booster.attr("best_iteration")
-    if best is None or name == "gblinear" or not best.isdigit() or int(best) + 1 >= rounds:
-        return booster
-    return booster[: int(best) + 1]
+    return booster
 
 
 def _readable(raw: bytes, where: str) -> bytes:
-    """Return bytes that the library can be trusted with; no bytes at all would end the process."""
+    """Return bytes that the library can be trusted with: nothing, or half of UBJSON, would end the process."""
     if raw.startswith(legacy.MAGIC):
         return legacy.to_json(raw, where)
     if raw[:1] == b"\x80":
@@ -93,6 +106,9 @@ def _readable(raw: bytes, where: str) -> bytes:
     if len(raw) < 2 or raw[:1] != b"{":
         got = f"a file that starts with {raw[:4].hex(' ')}" if raw else "an empty file"
         raise ModelDataError(f"{where}: a model of XGBoost in UBJSON, JSON or the binary format of 1.x; got {got}")
+    # JSON goes on with a quote or white space
+    if raw[1:2] not in {b'"', b" ", b"\n", b"\r", b"\t", b"}"}:
+        check_whole(raw)
     return raw
 
 

@@ -68,8 +68,7 @@ def _set_updater(parameters: dict[str, object], given: XGBoostHyperparameters) -
     if given.updater is None:
         return []
     kept = [name for name in given.updater if name not in _GONE_UPDATERS]
-    grows = given.booster == "gblinear" or given.process_type == "update" or GROWERS & set(kept)
-    if grows:
+    if given.booster == "gblinear" or GROWERS & set(kept):
         parameters["updater"] = ",".join(kept)
         return [name for name in given.updater if name not in kept]
     # nothing left that grows a tree: tree_method decides
