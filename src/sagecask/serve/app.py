@@ -21,8 +21,13 @@ from sagecask.errors import (
 )
 from sagecask.serve.body import read_body
 from sagecask.serve.invocation import Invocations
+from sagecask.serve.plain_invocation import FAILURE, PlainInvocation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
     from sagecask.algorithm import Algorithm, Model
     from sagecask.contract import ServingJob
 
@@ -44,7 +49,17 @@ REQUEST_ID = "sagecask.request_id"
 SANE_ID = re.compile(r"[A-Za-z0-9._:=/+@-]{1,128}")
 
 
-def create_app(job: ServingJob, algorithm: Algorithm, model: Model) -> Flask:
+class Application(Flask):
+    """Flask, with the plain POST of /invocations answered before its contexts and routes."""
+
+    plain: PlainInvocation | None = None
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answer = self.plain(environ, start_response) if self.plain else None
+        return super().wsgi_app(environ, start_response) if answer is None else answer
+
+
+def create_app(job: ServingJob, algorithm: Algorithm, model: Model) -> Application:
     """Return the WSGI application that answers with `model`.
 
     Raises
@@ -53,7 +68,8 @@ def create_app(job: ServingJob, algorithm: Algorithm, model: Model) -> Flask:
     """
     inference = algorithm.declaration.inference
     invocations = Invocations(job, inference, model)
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
+    app.plain = PlainInvocation(invocations, job.max_body_bytes)
 
     @app.get("/ping", provide_automatic_options=False)
     def ping() -> Response:
@@ -65,8 +81,10 @@ def create_app(job: ServingJob, algorithm: Algorithm, model: Model) -> Flask:
 
     @app.post("/invocations", provide_automatic_options=False)
     def invoke() -> Response:
+        if FAILURE in request.environ:
+            raise request.environ[FAILURE]
         exchange = invocations.settle(request.headers.get("Content-Type"), request.headers.get("Accept"))
-        body = read_body(request, job.max_body_bytes)
+        body = read_body(request.environ, job.max_body_bytes)
         if not body:
             return Response(status=204)
         return Response(invocations.answer(exchange, body), mimetype=exchange.accept.essence)

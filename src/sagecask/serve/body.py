@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest
+from werkzeug.wsgi import get_content_length
 
 from sagecask.errors import PayloadTooLarge
 
 if TYPE_CHECKING:
-    from flask import Request
+    from _typeshed.wsgi import WSGIEnvironment
 
 
-def read_body(request: Request, limit: int) -> bytes:
+def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
     """Return the body of a request, with Content-Length or in chunks.
 
     Parameters
@@ -25,13 +26,13 @@ def read_body(request: Request, limit: int) -> bytes:
     PayloadTooLarge : the body is over the limit; with Content-Length nothing of it has been read
     BadRequest : the body ends early, or its chunks are malformed
     """
-    length = request.content_length
+    length = get_content_length(environ)
     if limit and length is not None and length > limit:
         raise PayloadTooLarge(f"request body: at most {limit} bytes; got {length}")
-    if length is None and not request.environ.get("wsgi.input_terminated"):
+    if length is None and not environ.get("wsgi.input_terminated"):
         return b""
     ceiling = length if length is not None else (limit + 1 if limit else -1)
-    body = _read(request, ceiling)
+    body = _read(environ, ceiling)
     if length is not None and len(body) < length:
         raise BadRequest(f"request body: {length} bytes, as Content-Length says; got {len(body)}")
     if limit and len(body) > limit:
@@ -39,10 +40,10 @@ def read_body(request: Request, limit: int) -> bytes:
     return body
 
 
-def _read(request: Request, ceiling: int) -> bytes:
+def _read(environ: WSGIEnvironment, ceiling: int) -> bytes:
     try:
         # the raw stream: werkzeug's own limit would answer 413 without the limit and the size
-        body: bytes = request.environ["wsgi.input"].read(ceiling)
+        body: bytes = environ["wsgi.input"].read(ceiling)
     except ParseException as error:
         raise BadRequest(f"request body: chunks of HTTP/1.1; got {error}") from error
     except OSError as error:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sagecask.contract import ServingJob
     from sagecask.formats import Codec
 
+# pairs of headers whose types stay settled; clients send few, and one that sends many must not fill the memory
+SETTLED = 128
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -45,6 +48,7 @@ class Invocations:
                 "environment: variable SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT must be one of "
                 f'{", ".join(self.accepts)}; got "{self._default_accept}"'
             )
+        self._settled: dict[tuple[str | None, str | None], Exchange] = {}
 
     def settle(self, content_type: str | None, accept: str | None) -> Exchange:
         """Choose codecs by the two headers; None and blank stand for an absent one.
@@ -54,6 +58,15 @@ class Invocations:
         UnsupportedMediaType : the content type, or one of its parameters, cannot be read
         NotAcceptable : Accept names no type that can be written
         """
+        exchange = self._settled.get((content_type, accept))
+        if exchange is None:
+            exchange = self._choose(content_type, accept)
+            if len(self._settled) >= SETTLED:
+                self._settled.clear()
+            self._settled[content_type, accept] = exchange
+        return exchange
+
+    def _choose(self, content_type: str | None, accept: str | None) -> Exchange:
         media_type = self._content_type(content_type)
         wanted = self._forced or accept
         answer = negotiate(wanted, self.accepts, self._default_accept)
