@@ -40,6 +40,8 @@ CODECS = {
     "parquet": "parquet:ParquetCodec",
     "application/x-recordio-protobuf": "recordio:RecordioProtobufCodec",
     "recordio-protobuf": "recordio:RecordioProtobufCodec",
+    "application/x-npy": "npy:NpyCodec",
+    "application/x-npz": "npz:NpzCodec",
 }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
+from sagecask.formats.decimals import cells, trimmed
 from sagecask.formats.lines import blocks, quote, utf8
 
 if TYPE_CHECKING:
@@ -56,6 +57,17 @@ class CsvCodec(Codec):
         ]
         text = "\n".join(map(",".join, zip(*columns, strict=True)))
         return (text + "\n" * (form.csv_final_newline and bool(text))).encode()
+
+
+def write(batch: Batch) -> bytes:
+    """Return dense rows as lines of labels, weight and features, an empty cell for NaN."""
+    lead = [column for column in (batch.labels, batch.weights) if column is not None]
+    table = np.column_stack([*lead, batch.features]) if lead else np.asarray(batch.features)
+    width = table.shape[1]
+    texts = iter(cells(table.ravel()))
+    text = b"".join(b"%s\n" % b",".join(row) for row in zip(*[texts] * width, strict=True))
+    # a line without anything would be no row
+    return trimmed(text if width == 1 else text.replace(b"nan", b""), b",\n")
 
 
 def _cell(value: object) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise, starmap
 from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
 
 from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
+from sagecask.formats.decimals import cells, trimmed
 from sagecask.formats.instances import add_features, label
 from sagecask.formats.json import load
 from sagecask.formats.lines import blocks, utf8
@@ -16,6 +20,8 @@ from sagecask.formats.rows import Rows, join_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from sagecask.formats.predictions import Predictions
 
@@ -42,6 +48,37 @@ class JsonLinesCodec(Codec):
     def encode(self, predictions: Predictions) -> bytes:
         """Return one object per row, a newline after each."""
         return "".join(json.dumps(record) + "\n" for record in predictions.records()).encode()
+
+
+def write(batch: Batch) -> bytes:
+    """Return rows as objects with `features` or, where they are CSR, `data.features`; a NaN is null."""
+    if isinstance(batch.features, np.ndarray):
+        rows = [b'{"features":[%s]' % row for row in _lists(batch.features)]
+    else:
+        form = b'{"data":{"features":{"keys":[%s],"shape":[%d],"values":[%s]}}'
+        ends = batch.features.indptr.tolist()
+        keys, values = list(map(b"%d".__mod__, batch.features.indices.tolist())), _numbers(batch.features.data)
+        spans = list(starmap(slice, pairwise(ends)))
+        rows = [form % (b",".join(keys[span]), batch.width, b",".join(values[span])) for span in spans]
+    if batch.labels is not None:
+        single = batch.labels.ndim == 1
+        labels = _numbers(batch.labels) if single else [b"[%s]" % each for each in _lists(batch.labels)]
+        rows = [b'%s,"label":%s' % pair for pair in zip(rows, labels, strict=True)]
+    return trimmed(b"".join(b"%s}\n" % row for row in rows), b",]}")
+
+
+def _lists(table: NDArray[np.float32]) -> list[bytes]:
+    texts = iter(_numbers(table.ravel()))
+    return [b",".join(row) for row in zip(*[texts] * table.shape[1], strict=True)]
+
+
+def _numbers(numbers: NDArray[np.float32]) -> list[bytes]:
+    texts = cells(numbers)
+    if not np.isfinite(numbers).all():
+        # JSON has no word for infinity, but numbers that no double can hold
+        odd = {b"nan": b"null", b"inf": b"1e999", b"-inf": b"-1e999"}
+        texts = [odd.get(text, text) for text in texts]
+    return texts
 
 
 def _batch(block: bytes, first: int, layout: Layout, where: str) -> Batch | None:

@@ -11,6 +11,7 @@ import numpy as np
 from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
+from sagecask.formats.decimals import cells, trimmed
 from sagecask.formats.lines import blocks, quote, utf8
 from sagecask.formats.rows import MAX_WIDTH, to_csr
 
@@ -50,6 +51,27 @@ class LibsvmCodec(Codec):
         if not lines:
             raise DataError(f"{where}: at least one row is needed; got none")
         return _parse(lines, labelled=False, where=where).batch(layout.width)
+
+
+def write(batch: Batch) -> bytes:
+    """Return CSR rows as lines, indices from zero; what is absent is not written, and no line says the width.
+
+    Raises
+    ------
+    DataError : a row has not exactly one label
+    """
+    if isinstance(batch.features, np.ndarray):
+        raise TypeError("CSR rows are needed; got dense ones")
+    if batch.labels is None or batch.labels.ndim > 1:
+        got = 0 if batch.labels is None else batch.labels.shape[1]
+        raise DataError(f"libsvm: exactly one label a row is needed; got {got}")
+    leads = cells(batch.labels)
+    if batch.weights is not None:
+        leads = [b"%s:%s" % pair for pair in zip(leads, cells(batch.weights), strict=True)]
+    pairs = [b" %d:%s" % pair for pair in zip(batch.features.indices.tolist(), cells(batch.features.data), strict=True)]
+    ends = batch.features.indptr.tolist()
+    rows = (lead + b"".join(pairs[at:to]) for lead, at, to in zip(leads, ends, ends[1:], strict=False))
+    return trimmed(b"".join(b"%s\n" % row for row in rows), b" :\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.lines import quote
 from sagecask.formats.spool import spooled
+from sagecask.formats.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +58,37 @@ class ParquetCodec(Codec):
             table = _table(batch, chosen, where)
             if len(table):
                 yield _split(table, layout, where)
+
+
+class ParquetWriter(Writer):
+    """A float32 column for each label and feature, NaN as null."""
+
+    def __init__(self, stream: BinaryIO, names: Sequence[str]) -> None:
+        self._schema = pa.schema([(name, pa.float32()) for name in names])
+        self._file = pq.ParquetWriter(stream, self._schema)
+
+    def write(self, batch: Batch) -> None:
+        lead = [] if batch.labels is None else list(batch.labels.reshape(len(batch), -1).T)
+        columns = [*lead, *np.asarray(batch.features).T]
+        arrays = [pa.array(np.ascontiguousarray(column), from_pandas=True) for column in columns]
+        self._file.write_batch(pa.record_batch(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def column_names(stream: BinaryIO) -> list[str]:
+    """Return the names of the columns that are data, none where a stream cannot seek; it stays where it is."""
+    if not stream.seekable():
+        return []
+    at = stream.tell()
+    try:
+        return [name for name in pq.read_schema(stream).names if not _INDEX.fullmatch(name)]
+    except (pa.ArrowException, OSError, ValueError):
+        # the reader has the words for what is no Parquet file
+        return []
+    finally:
+        stream.seek(at)
 
 
 def _guarded(step: Callable[[], T], where: str) -> T:

@@ -61,7 +61,23 @@ class RecordioProtobufCodec(Codec):
 def write(batch: Batch) -> bytes:
     """Return rows as framed records of Float32Tensors: dense, or with keys and shape; labels where there are any."""
     rows = range(len(batch))
+    if len(batch) and isinstance(batch.features, np.ndarray):
+        return _write_dense(batch, batch.features)
     return b"".join(frame(_record(batch, row).SerializeToString(deterministic=True)) for row in rows)
+
+
+def _write_dense(batch: Batch, features: NDArray[np.float32]) -> bytes:
+    """Return what `write` does: records of one width differ in their numbers alone."""
+    first = _record(batch, 0)
+    size = first.ByteSize()
+    label = np.empty((len(batch), 0)) if batch.labels is None else batch.labels.reshape(len(batch), -1)
+    # 8 bytes of frame; the label's field comes last, its numbers at its end
+    end = 8 + size - Record(label=first.label).ByteSize()
+    table = np.tile(np.frombuffer(frame(first.SerializeToString(deterministic=True)), np.uint8), (len(batch), 1))
+    for stop, numbers in ((end, features), (8 + size, label)):
+        numbers = np.ascontiguousarray(numbers, dtype="<f4")  # noqa: PLW2901
+        table[:, stop - 4 * numbers.shape[1] : stop] = numbers.view(np.uint8)
+    return table.tobytes()
 
 
 def _portion(numbered: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
