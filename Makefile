@@ -85,7 +85,7 @@ image-size: venv  ## say where the size of the images of FAMILY goes
 	$(BIN)/python images/size.py sagecask/$(FAMILY):$(DEVICE)
 
 test-image: venv  ## test the images of FAMILY from outside
-	FAMILY=$(FAMILY) DEVICE=$(DEVICE) $(BIN)/pytest -m "image$(if $(filter cpu,$(DEVICE)), and not gpu)" tests/images
+	FAMILY=$(FAMILY) DEVICE=$(DEVICE) $(BIN)/pytest -m "image$(if $(filter cpu,$(DEVICE)), and not gpu)" tests/images tests/architecture/test_readme.py
 
 push: venv  ## push the tested images of FAMILY to REGISTRY
 	for algorithm in $(FAMILY) $(ALGORITHMS); do \
