@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import math
 import re
+import shutil
 import warnings
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import xgboost as xgb
 from sagecask_boosting.xgboost.algorithm import XGBoost
@@ -14,7 +19,7 @@ from sagecask_boosting.xgboost.data import survival_bounds
 from sklearn import metrics as oracle
 
 from sagecask.errors import DataError, UserError
-from sagecask.formats import Batch, MediaType
+from sagecask.formats import Batch, MediaType, recordio
 from sagecask.testing.checks import Subject, checks
 
 EXAMPLE = Path(__file__).parents[3] / "containers/boosting/examples/xgboost"
@@ -341,6 +346,35 @@ def test_libsvm_weights_and_zero_based_columns_are_read(xgboost_job):
     expected = xgb.train({"nthread": 1, "min_child_weight": 0}, data, 3)
     assert model.boosters[0].num_features() == 4
     np.testing.assert_allclose(model.scores(Batch(dense)), expected.predict(xgb.DMatrix(dense)), rtol=0, atol=1e-6)
+
+
+def test_every_format_gives_the_same_model(features, xgboost_job):
+    labels = labels_for("reg:squarederror", features)
+    batch = Batch(features, labels)
+    table = pa.table({f"c{index}": column for index, column in enumerate((labels, *features.T))})
+    parquet = io.BytesIO()
+    pq.write_table(table, parquet)
+    libsvm = "".join(
+        f"{label!r} " + " ".join(f"{at}:{cell!r}" for at, cell in enumerate(row) if not math.isnan(cell)) + "\n"
+        for label, row in zip(labels.tolist(), features.tolist(), strict=True)
+    )
+    files = {
+        "application/x-parquet": parquet.getvalue(),
+        "application/x-recordio-protobuf": recordio.write(batch),
+        "text/libsvm": libsvm.encode(),
+    }
+    expected = xgboost_job.rows("train", labels, features).fit().boosters[0].get_dump()
+    xgboost_job.directory.without_channel("train")
+    for content_type, content in files.items():
+        shutil.rmtree(xgboost_job.directory.paths.checkpoints)
+        xgboost_job.directory.channel("train", {"data": content}, content_type)
+        assert xgboost_job.fit().boosters[0].get_dump() == expected, content_type
+
+
+def test_code_channel_is_accepted_and_not_read(features, xgboost_job):
+    xgboost_job.rows("train", features[:, 1] > 0, features)
+    xgboost_job.directory.channel("code", {"sourcedir.tar.gz": b"anything"}, "text/python")
+    assert list(xgboost_job.prepare().channels) == ["train"]
 
 
 def test_validation_may_have_wider_sparse_rows_than_train(xgboost_job):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +134,20 @@ def test_file_that_ends_early_is_refused(booster, tmp_path_factory, data):
     (folder / "xgboost-model").write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     with pytest.raises(ModelDataError):
         load(folder)
+
+
+def test_loading_imports_nothing_of_training():
+    program = f"""
+import sys
+from pathlib import Path
+from sagecask import registry
+from sagecask.algorithm import InferenceSettings
+registry.load("xgboost").load(Path({str(ARTIFACTS / "squarederror")!r}), InferenceSettings())
+training = ("pydantic", "sagecask.hyperparameters", "sagecask.channels", "sagecask.metrics", "pandas", "pyarrow")
+print([name for name in training if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_binary_file_before_1_0_is_refused():

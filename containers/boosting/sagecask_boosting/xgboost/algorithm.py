@@ -71,8 +71,11 @@ class XGBoost(Algorithm):
         if numbered:
             cross_validate(boosting, data.merged(), checkpoints, job.output_data, boosters)
         else:
+            train = matrix(data.train, given)
             validation = None if data.validation is None else matrix(data.validation, given)
-            boosters.append(boosting.train(matrix(data.train, given), validation, checkpoints)[0])
+            # the library has its own copy
+            del data
+            boosters.append(boosting.train(train, validation, checkpoints)[0])
         return XGBoostModel(boosters, numbered=numbered)
 
     def load(self, folder: Path, settings: InferenceSettings) -> XGBoostModel:

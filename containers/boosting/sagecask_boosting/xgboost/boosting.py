@@ -10,7 +10,7 @@ import xgboost as xgb
 
 from sagecask.errors import AlgorithmError
 from sagecask_boosting.xgboost.evaluation import Evaluation, rises, shown
-from sagecask_boosting.xgboost.loading import whole
+from sagecask_boosting.xgboost.loading import reason, whole
 from sagecask_boosting.xgboost.parameters import library_parameters
 from sagecask_boosting.xgboost.stopping import EarlyStopping
 
@@ -84,7 +84,7 @@ class Boosting:
                 verbose_eval=False,
             )
         except xgb.core.XGBoostError as error:
-            raise AlgorithmError(f"xgboost: training failed; got {_first_line(error)}") from error
+            raise AlgorithmError(f"xgboost: training failed; got {reason(error)}") from error
         return (stopping.cut(booster) if stopping else booster), watch.values
 
     def _stopping(self, checkpoints: Checkpoints) -> EarlyStopping | None:
@@ -164,8 +164,3 @@ def _write(booster: xgb.Booster, path: Path) -> None:
 def _shown_key(name: str) -> str:
     data, _, metric = name.partition("-")
     return f"{data}-{shown(metric)}"
-
-
-def _first_line(error: Exception) -> str:
-    """Return what the library says without its stack trace."""
-    return str(error).partition("\nStack trace")[0].strip()

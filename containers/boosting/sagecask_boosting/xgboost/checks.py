@@ -47,9 +47,17 @@ def check_batch(channel: str, batch: Batch, given: XGBoostHyperparameters) -> No
             raise DataError(f"{where}: a weight above 0; got 0 in every row")
     what, outside_domain = _domain(given)
     _refuse(outside_domain(labels), labels, where, f"{what} with objective {given.objective}")
-    # without one the library trains, but every prediction is NaN
-    if given.objective in {"count:poisson", "reg:tweedie", "survival:cox"} and labels.max() <= 0:
-        raise DataError(f"{where}: a label above 0 with objective {given.objective}; got none")
+
+
+def check_training_labels(labels: Labels, objective: str) -> None:
+    """Check what the rows to learn from must hold as a whole.
+
+    Raises
+    ------
+    DataError : there is no count, amount or event above 0, where the library would learn NaN
+    """
+    if objective in {"count:poisson", "reg:tweedie", "survival:cox"} and labels.max() <= 0:
+        raise DataError(f'channel "train": a label above 0 with objective {objective}; got none')
 
 
 def check_metrics(channel: str, labels: Labels, asked: tuple[str, ...], objective: str) -> None:

@@ -45,6 +45,7 @@ class Data:
         DataError : a channel is empty, or has rows that the objective or a metric cannot take
         """
         train = _read(channels["train"], given)
+        checks.check_training_labels(_labels(train), given.objective)
         if "validation" not in channels:
             return cls(train, None)
         return cls(*_align(train, _read(channels["validation"], given)))

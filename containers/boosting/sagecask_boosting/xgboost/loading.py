@@ -92,9 +92,13 @@ def whole(path: Path, parameters: Mapping[str, object]) -> xgb.Booster:
         # an incomplete model shows here at the latest
         booster.save_config()
     except (xgb.core.XGBoostError, ValueError) as error:
-        reason = str(error).partition("\nStack trace")[0].strip()
-        raise ModelDataError(f"{path}: a model of XGBoost; the library says: {reason}") from error
+        raise ModelDataError(f"{path}: a model of XGBoost; got one of which it says: {reason(error)}") from error
     return booster
+
+
+def reason(error: Exception) -> str:
+    """Return what the library says, without its stack trace."""
+    return str(error).partition("\nStack trace")[0].strip()
 
 
 def _readable(raw: bytes, where: str) -> bytes:

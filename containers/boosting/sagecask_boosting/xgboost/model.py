@@ -14,7 +14,7 @@ from sagecask.algorithm import InferenceSettings, Model
 from sagecask.errors import AlgorithmError, DataError
 from sagecask.formats import AnswerForm, Predictions
 from sagecask_boosting.xgboost.answers import selected
-from sagecask_boosting.xgboost.loading import FILE
+from sagecask_boosting.xgboost.loading import FILE, reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,8 +120,7 @@ class XGBoostModel(Model):
                 data = xgb.DMatrix(features, missing=np.nan, nthread=self._settings.threads)
                 answer = booster.predict(data, validate_features=False)
         except xgb.core.XGBoostError as error:
-            reason = str(error).partition("\nStack trace")[0].strip()
-            raise AlgorithmError(f"xgboost: prediction failed; got {reason}") from error
+            raise AlgorithmError(f"xgboost: prediction failed; got {reason(error)}") from error
         return np.asarray(answer, np.float32)
 
 

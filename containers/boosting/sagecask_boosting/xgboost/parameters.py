@@ -56,7 +56,7 @@ def library_parameters(given: XGBoostHyperparameters, gpus: int) -> dict[str, ob
     if given.interaction_constraints is not None:
         parameters["interaction_constraints"] = json.dumps(given.interaction_constraints)
     gone += _set_updater(parameters, given)
-    if given.tree_method == "gpu_hist":
+    if given.tree_method == "gpu_hist" or given.use_dask_gpu_training == "true":
         parameters |= _gpu(gpus)
     if gone:
         _log.info("accepted and left out, for they have no meaning in this release or objective: %s", ", ".join(gone))
