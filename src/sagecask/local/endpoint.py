@@ -17,7 +17,7 @@ import click
 
 from sagecask import artifact, registry
 from sagecask.contract.paths import Paths
-from sagecask.errors import ModelDataError, PlatformError, UsageError
+from sagecask.errors import ModelDataError, PlatformError, SagecaskError, UsageError, UserError
 from sagecask.local.container import Container, Mount
 from sagecask.local.process import HostProcess, on_stop
 from sagecask.local.run import default_image
@@ -63,6 +63,12 @@ class Endpoint:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def fault(self, message: str) -> SagecaskError:
+        """Return the error of a server that has ended, of the kind that its exit code tells."""
+        code = self.running.wait()
+        kind = {UserError.exit_code: UserError, UsageError.exit_code: UsageError}.get(code, PlatformError)
+        return kind(f"endpoint: {message} (exit code {code})")
+
 
 @contextmanager
 def serving(
@@ -95,8 +101,9 @@ def serving(
         thread = threading.Thread(target=relay, daemon=True)
         thread.start()
         try:
-            _wait_for_ping(port, ended, stopped, tail)
-            yield Endpoint(port, running, ended)
+            endpoint = Endpoint(port, running, ended)
+            _wait_for_ping(endpoint, stopped, tail)
+            yield endpoint
         finally:
             _stop(running, ended)
             thread.join(STOP_SECONDS)
@@ -112,8 +119,7 @@ def serve_until_stopped(description: EndpointDescription, engine: Engine, enviro
             click.echo(f"curl --data-binary @rows.csv -H 'Content-Type: text/csv' {endpoint.url}/invocations", err=True)
         while not stopped.is_set():
             if endpoint.ended.wait(0.2):
-                code = endpoint.running.wait()
-                raise PlatformError(f"endpoint: the server must run until it is stopped; got exit code {code}")
+                raise endpoint.fault("the server must run until it is stopped; got its end")
     return 0
 
 
@@ -157,13 +163,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for_ping(port: int, ended: threading.Event, stopped: threading.Event, tail: deque[str]) -> None:
+def _wait_for_ping(endpoint: Endpoint, stopped: threading.Event, tail: deque[str]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if stopped.is_set() or _ping(port) == 200:
+        if stopped.is_set() or _ping(endpoint.port) == 200:
             return
-        if ended.wait(0.05):
-            raise PlatformError(f"endpoint: the server must answer /ping; got its end, after: {' | '.join(tail)}")
+        if endpoint.ended.wait(0.05):
+            raise endpoint.fault(f"the server must answer /ping; got its end, after: {' | '.join(tail)}")
     raise PlatformError(f"endpoint: the server must answer /ping within {START_SECONDS} s; got none")
 
 

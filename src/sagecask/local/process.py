@@ -74,7 +74,7 @@ class HostProcess:
 
 @contextmanager
 def on_stop(actions: Sequence[Callable[[], None]]) -> Iterator[None]:
-    """Answer the first SIGINT or SIGTERM with the first action, the second with the second, and so on.
+    """Answer the first SIGINT, SIGTERM or SIGHUP with the first action, the second with the second, and so on.
 
     Actions run in threads of their own: a handler that used the engine's client could meet that client's locks.
     """
@@ -84,7 +84,7 @@ def on_stop(actions: Sequence[Callable[[], None]]) -> Iterator[None]:
         if left:
             threading.Thread(target=left.pop(0), daemon=True).start()
 
-    earlier = {number: signal.signal(number, act) for number in (signal.SIGINT, signal.SIGTERM)}
+    earlier = {number: signal.signal(number, act) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

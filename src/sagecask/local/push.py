@@ -45,15 +45,22 @@ class Reference:
         ------
         UsageError : the target names no registry
         """
-        name, _, tag = image.partition(":")
+        name, tag = _split_tag(image)
         registry, _, path = target.partition("/")
         if not re.fullmatch(r"localhost|[\w-]+(\.[\w-]+)+(:\d+)?|[\w-]+:\d+", registry):
             raise UsageError(f'push: the repository must begin with the host of a registry; got "{target}"')
-        repository, _, own_tag = path.partition(":")
+        repository, own_tag = _split_tag(path)
         return cls(registry, repository or name, own_tag or tag or "latest")
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.repository}:{self.tag}"
+
+
+def _split_tag(image: str) -> tuple[str, str]:
+    # a colon before the last slash belongs to a registry's port
+    folder, slash, last = image.rpartition("/")
+    name, _, tag = last.partition(":")
+    return f"{folder}{slash}{name}", tag
 
 
 def push(image: str, target: str, say: Callable[[str], None]) -> str:

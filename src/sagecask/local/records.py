@@ -37,13 +37,14 @@ def pieces(stream: BinaryIO, split: SplitType, strategy: Strategy, max_bytes: in
     DataError : a record, or a file that is not split, is larger than a request may be, or RecordIO is damaged
     """
     if split == "None":
-        body = stream.read()
+        body = stream.read(max_bytes + 1)
         if len(body) > max_bytes:
-            raise DataError(f"the file must have at most {max_bytes} bytes where it is not split; got {len(body)}")
+            raise DataError(f"must have at most {max_bytes} bytes where it is not split; got more")
         yield Piece(body, 1, 1, len(body))
         return
     framed = split == "RecordIO"
-    records = _record_io(stream) if framed else iter(stream)
+    # a line over the limit is not read to its end, wherever that may be
+    records = _record_io(stream) if framed else iter(lambda: stream.readline(max_bytes + 1), b"")
     if strategy == "SINGLE_RECORD":
         for number, record in enumerate(records, start=1):
             body = _payload(record) if framed else record
@@ -70,7 +71,7 @@ def _grouped(records: Iterator[bytes], max_bytes: int) -> Iterator[Piece]:
 
 def _fits(body: bytes, number: int, max_bytes: int) -> None:
     if len(body) > max_bytes:
-        raise DataError(f"record {number}: must have at most {max_bytes} bytes; got {len(body)}")
+        raise DataError(f"record {number}: must have at most {max_bytes} bytes; got more")
 
 
 def _record_io(stream: BinaryIO) -> Iterator[bytes]:

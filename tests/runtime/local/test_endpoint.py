@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from sagecask.errors import ModelDataError, PlatformError
+from sagecask.errors import ModelDataError, UserError
 from sagecask.local.endpoint import EndpointDescription, serving
 
 
@@ -46,7 +46,8 @@ def test_model_that_does_not_load_ends_with_the_servers_words(tmp_path, environ)
     (tmp_path / "xgboost-model").write_text("nonsense")
     with (
         pytest.raises(
-            PlatformError, match=r"^endpoint: the server must answer /ping; got its end, after: .*xgboost-model"
+            UserError,
+            match=r"^endpoint: the server must answer /ping; got its end, after: .*xgboost-model.*\(exit code 1\)$",
         ),
         serving(EndpointDescription(tmp_path), "process", environ, print, threading.Event()),
     ):
