@@ -9,6 +9,8 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sagecask.channels.channel import ALL_FILES, Channel, DataObject, FileRules, never
 from sagecask.channels.prefetch import prefetched
 from sagecask.errors import DataError, UnsupportedMediaType
@@ -42,8 +44,11 @@ class DecodedChannel(Channel):
             # an empty object is no fault, whatever the format makes of no bytes
             if not each.stream.peek(1):
                 continue
+            row = 1
             for batch in codec.read(plain(each.stream, each.where), layout, each.where):
                 before = _unchanged(batch, before, each.where)
+                _refuse_infinite(batch, row, each.where)
+                row += len(batch)
                 layout = replace(layout, width=batch.width)
                 yield batch
 
@@ -90,3 +95,14 @@ def _unchanged(batch: Batch, before: tuple[bool, ...] | None, where: str) -> tup
         if has != had:
             raise DataError(f"{where}: {what} in all files or in none are needed; got both")
     return now
+
+
+def _refuse_infinite(batch: Batch, first: int, where: str) -> None:
+    """Refuse a label or weight that is no finite number; rows count from `first`."""
+    for what, column in (("label", batch.labels), ("weight", batch.weights)):
+        if column is None or np.isfinite(column).all():
+            continue
+        row, *_ = np.argwhere(~np.isfinite(column))[0]
+        value = np.atleast_1d(column[row])
+        got = value[~np.isfinite(value)][0]
+        raise DataError(f"{where}, row {first + row}: a finite number as {what} is needed; got {got:g}")

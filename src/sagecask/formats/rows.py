@@ -21,10 +21,14 @@ MAX_WIDTH = 2**31 - 1
 
 
 class Rows:
-    """Collects rows of one width; `width` is None as long as no row has set it."""
+    """Collects rows of one width; `width` is None as long as no row has set it.
 
-    def __init__(self, width: int | None) -> None:
+    mixed : whether dense and sparse rows may alternate, as they may in a request
+    """
+
+    def __init__(self, width: int | None, *, mixed: bool = True) -> None:
         self.width = width
+        self._mixed = mixed
         self._keys: list[NDArray[np.int64] | None] = []
         self._values: list[Values] = []
 
@@ -36,9 +40,10 @@ class Rows:
 
         Raises
         ------
-        DataError : there is no value, or the width differs
+        DataError : there is no value, the width differs, or the rows before are sparse
         """
         self._keep_width(len(values), where)
+        self._keep_form("dense", where)
         self._keys.append(None)
         self._values.append(values)
 
@@ -47,11 +52,13 @@ class Rows:
 
         Raises
         ------
-        DataError : counts differ, a key is out of range or occurs twice, or the width differs
+        DataError : counts differ, a key is out of range or occurs twice, the width differs, or the rows before are
+            dense
         """
         if len(keys) != len(values):
             raise DataError(f"{where}: as many keys as values are needed; got {len(keys)} and {len(values)}")
         self._keep_width(width, where)
+        self._keep_form("sparse", where)
         for key in (min(keys, default=0), max(keys, default=0)):
             if not 0 <= key < width:
                 raise DataError(f"{where}: keys in [0, {width}) are needed; got {key}")
@@ -70,6 +77,13 @@ class Rows:
         keys = [np.arange(width) if each is None else each for each in self._keys]
         counts = [len(each) for each in values]
         return to_csr(np.concatenate(values), np.concatenate(keys), counts, width)
+
+    def _keep_form(self, form: str, where: str) -> None:
+        if self._mixed or not self._keys:
+            return
+        before = "dense" if self._keys[0] is None else "sparse"
+        if form != before:
+            raise DataError(f"{where}: {before} features as before are needed; got {form} ones")
 
     def _keep_width(self, width: int, where: str) -> None:
         if self.width is None:
@@ -94,7 +108,7 @@ def to_csr(
     ends = np.concatenate([[0], np.cumsum(counts)])
     # int64 offsets would make scipy widen the positions too
     offsets = ends.astype(np.int32 if ends[-1] <= MAX_WIDTH else np.int64)
-    matrix = csr_matrix((values, keys.astype(offsets.dtype), offsets), shape=(len(offsets) - 1, width))
+    matrix = csr_matrix((values, keys.astype(offsets.dtype, copy=False), offsets), shape=(len(offsets) - 1, width))
     matrix.sort_indices()
     if not matrix.has_canonical_format:
         raise ValueError("a position occurs twice in a row")
@@ -114,7 +128,7 @@ def join_labels(labels: Sequence[NDArray[np.float32] | None], where: Sequence[st
 
     Raises
     ------
-    DataError : some rows have labels and others none, their number differs, or one is not a number
+    DataError : some rows have labels and others none, their number differs, or one is not finite
     """
     if all(each is None for each in labels):
         return None
@@ -123,7 +137,7 @@ def join_labels(labels: Sequence[NDArray[np.float32] | None], where: Sequence[st
         if each is None or len(each) != len(first):
             got = 0 if each is None else len(each)
             raise DataError(f"{place}: {len(first)} label{'s' * (len(first) != 1)} as in other rows needed; got {got}")
-        if np.isnan(each).any():
-            raise DataError(f"{place}: a number as label is needed; got nan")
+        if not np.isfinite(each).all():
+            raise DataError(f"{place}: a finite number as label is needed; got {each[~np.isfinite(each)][0]:g}")
     table = np.array(labels, dtype=np.float32)
     return table[:, 0] if len(first) == 1 else table

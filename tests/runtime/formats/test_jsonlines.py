@@ -44,7 +44,7 @@ def test_label_on_some_lines_only_is_refused():
     ("line", "message"),
     [
         (b'{"features": [1], "label": "a"}', ', line 3, label: a number or a list of numbers is needed; got "a"'),
-        (b'{"features": [1], "label": NaN}', ", line 3: a number as label is needed; got nan"),
+        (b'{"features": [1], "label": NaN}', ", line 3: a finite number as label is needed; got nan"),
         (b'{"features": [1, 2], "label": 1}', ", line 3: 2 features, expected 1"),
         (
             b"{",

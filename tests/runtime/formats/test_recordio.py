@@ -126,8 +126,11 @@ def test_matrix_is_read_row_by_row():
     assert read(framed(record([1, 2, 3, 4], shape=[2, 2]))).features.tolist() == [[1, 2, 3, 4]]
 
 
-def test_dense_and_sparse_records_may_mix():
-    features = read(framed(record([0, 1, 2]), record([7], [2], [3]))).features
+def test_dense_and_sparse_records_may_mix_in_a_request_alone():
+    dense, sparse = record([0, 1, 2]), record([7], [2], [3])
+    assert fault(dense, sparse) == f"{WHERE}, record 2: dense features as before are needed; got sparse ones"
+    assert fault(sparse, dense) == f"{WHERE}, record 2: sparse features as before are needed; got dense ones"
+    features = decode(framed(dense, sparse)).features
     assert features.toarray().tolist() == [[0, 1, 2], [0, 0, 7]]
     assert features.nnz == 4
 
@@ -175,7 +178,8 @@ def raw() -> Record:
         (record([1], [0], [2**31]), "between 1 and 2147483647 features are needed; got 2147483648"),
         (labelled("y", [1]), 'labels under the key "values" are needed; got "y"'),
         (labelled("values", []), "labels as a dense tensor of at least one number are needed; got another form"),
-        (labelled("values", [float("nan")]), "a number as label is needed; got nan"),
+        (labelled("values", [float("nan")]), "a finite number as label is needed; got nan"),
+        (labelled("values", [1, float("-inf")]), "a finite number as label is needed; got -inf"),
     ],
 )
 def test_fault_names_the_record(made: Record, message: str):
