@@ -121,3 +121,11 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not target.startswith("https://") and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+@pytest.mark.image
+@pytest.mark.slow
+def test_demo_trains_and_serves_in_the_image(checkout: Path) -> None:
+    done = run(Block("bash docker", "make demo ENGINE=docker"), checkout)
+    assert done.returncode == 0, done.stdout
+    assert "both in the image sagecask/xgboost:cpu" in (checkout / "demo" / "report.html").read_text(encoding="utf-8")
