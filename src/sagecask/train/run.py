@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from sagecask.algorithm import Algorithm, Model
 
-_log = logging.getLogger(__name__)
+# run as a program, the module is called __main__
+_log = logging.getLogger("sagecask.train.run")
 
 
 class StopSignal:
