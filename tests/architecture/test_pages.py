@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagecask import registry
+from sagecask.formats import CODECS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -45,6 +46,12 @@ def test_every_hyperparameter_and_metric_is_on_the_page(name: str) -> None:
     rows = {match for line in page.splitlines() for match in re.findall(r"^\| `([^`]+)` \|", line)}
     declared = {str(row["name"]) for row in algorithm.hyperparameters().table()}
     assert declared | {metric.name for metric in algorithm.declaration.metrics} <= rows
+
+
+def test_every_content_type_that_is_read_is_on_the_page() -> None:
+    page = (DOCS / "formats.md").read_text(encoding="utf-8")
+    aliases = {"application/x-jsonlines"}
+    assert [name for name in CODECS if "/" in name and name not in aliases and f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("page", ["contract", "formats"])
