@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from sagecask.datasets.source import SourceDescription
     from sagecask.local.description import JobDescription
     from sagecask.local.endpoint import EndpointDescription
 
@@ -44,6 +45,17 @@ _contract_options = _options(
                  help="Folder that stands for the platform's."),
     click.option("--algorithm", envvar="SAGECASK_ALGORITHM", show_envvar=True,
                  help="Name of the algorithm; needed where several are installed and the model does not say."),
+)  # fmt: skip
+_source_options = _options(
+    click.option("--from", "content_type", metavar="FORMAT",
+                 help="Format or content type of the source.  [default: what the file looks like]"),
+    click.option("--label-size", type=click.IntRange(0),
+                 help="Leading columns that are labels, in CSV, Parquet and .npy.  [default: 1]"),
+    click.option("--weights", "weighted", is_flag=True, help="The column after the labels is the row's weight."),
+    click.option("--delimiter", help="Character between CSV cells.  [default: taken from the first line]"),
+    click.option("--skip-header", is_flag=True, help="The first row of CSV names the columns."),
+    click.option("--labels", type=_PATH, help="File .npy with the labels of a source .npy."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 )  # fmt: skip
 _engine_options = _options(
     click.option("--engine", type=click.Choice(["process", "docker"]), default="process", show_default=True,
@@ -130,7 +142,7 @@ def describe(name: str, form: str | None) -> None:
 @click.option("--validation", type=_PATH, help="File or folder of the channel validation.")
 @click.option("--channel", multiple=True, metavar="NAME=PATH", help="Another channel; repeatable.")
 @click.option("--content-type", multiple=True, metavar="[NAME=]TYPE", help="Content type of all channels, or of one.")
-@click.option("--input-mode", metavar="MODE", help="File or FastFile, for all channels.  [default: File]")
+@click.option("--input-mode", metavar="MODE", help="File, FastFile or Pipe, for all channels.  [default: File]")
 @click.option("--hyperparameter", "-H", multiple=True, metavar="NAME=VALUE", help="Hyperparameter; repeatable.")
 @_engine_options
 @click.option("--output", type=_PATH, help="New or empty folder for the results.  [default: named after the job]")
@@ -219,6 +231,53 @@ def push(image: str, repository: str) -> None:
     click.echo(push_image(image, repository, click.echo))
 
 
+@sagecask.command()
+@click.argument("source", type=_PATH)
+@click.argument("target", type=_PATH)
+@click.option("--to", metavar="FORMAT", help="Format of the new files.  [default: by the extension of TARGET]")
+@click.option("--shards", type=click.IntRange(1, 10_000),
+              help="Write so many files into the folder TARGET; rows are dealt in turn.")  # fmt: skip
+@click.option("--sparse/--dense", default=None, help="Form of the rows, where the format has both.  [default: as read]")
+@click.option("--absent", type=click.Choice(["zero", "missing"]), default="zero", show_default=True,
+              help="What an entry stands for that sparse rows leave out.")  # fmt: skip
+@click.option("--width", type=click.IntRange(1), help="Features of libsvm rows at least.  [default: all rows are read "
+              "first]")  # fmt: skip
+@click.option("--drop-weights", is_flag=True, help="Leave weights out, where the format has no place for them.")
+@_source_options
+def convert(source: Path, target: Path, to: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    """Write the rows of SOURCE, a file or folder, into TARGET in another format.
+
+    Formats: csv, libsvm, jsonlines, parquet, recordio (recordIO-protobuf), npy, npz (arrays features, labels, weights).
+    """
+    from sagecask.datasets.convert import TargetDescription  # noqa: PLC0415
+    from sagecask.datasets.convert import convert as convert_files  # noqa: PLC0415
+
+    names = ("shards", "sparse", "absent", "width", "drop_weights")
+    wanted = TargetDescription(target, to, **{name: options.pop(name) for name in names})
+    done = convert_files(_source(source, options), wanted, terminal=sys.stderr.isatty())
+    if as_json:
+        click.echo(json.dumps(done.facts(), indent=2))
+        return
+    for name, value in done.lines():
+        click.echo(f"{name:<10}{value}")
+
+
+@sagecask.command()
+@click.argument("source", metavar="FILE", type=_PATH)
+@click.option("--html", "page", type=_PATH, help="Write a page with a plot of each column.")
+@click.option("--plots", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Columns with a plot.")
+@_source_options
+def inspect(source: Path, page: Path | None, plots: int, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    """Say what FILE, or a folder of files, holds: format, rows, labels, missing values, columns."""
+    from sagecask.datasets.inspect import inspect as inspect_file  # noqa: PLC0415
+    from sagecask.datasets.page import html  # noqa: PLC0415
+
+    found = inspect_file(_source(source, options), plots=plots if page else 0, terminal=sys.stderr.isatty())
+    if page is not None:
+        page.write_text(html(found), encoding="utf-8")
+    click.echo(json.dumps(found.facts(), indent=2) if as_json else found.text())
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and leave with its exit code; faults are one line on standard error."""
     sys.excepthook = _ours
@@ -277,6 +336,12 @@ def _endpoint(model: Path, algorithm: str | None, port: int, options: dict[str, 
 
     environment = pairs(options["environment"], "--environment")
     return EndpointDescription(model, algorithm, options["image"], environment, port)
+
+
+def _source(path: Path, options: dict[str, Any]) -> SourceDescription:
+    from sagecask.datasets.source import SourceDescription  # noqa: PLC0415
+
+    return SourceDescription(path, **options)
 
 
 if __name__ == "__main__":

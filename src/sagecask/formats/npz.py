@@ -69,11 +69,11 @@ def _array(archive: zipfile.ZipFile, name: str, stack: ExitStack, where: str) ->
     if not rows.fortran or rows.width == 1:
         return rows
     # an archive's member seeks by reading anew from its start
-    copy = stack.enter_context(tempfile.TemporaryFile())
+    copy = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115 - the stack closes it
     with archive.open(member) as packed:
         shutil.copyfileobj(packed, copy)
     copy.seek(0)
-    return Rows(cast("BinaryIO", copy), f"{where}, {name}")
+    return Rows(copy, f"{where}, {name}")
 
 
 class NpzWriter(Writer):
