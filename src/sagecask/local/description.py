@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sagecask.errors import UsageError
+from sagecask.local.channel import LocalChannel, checked, from_yaml, refuse_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-
-# API Channel: up to 64 characters of this set
-CHANNEL_NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
-INPUT_MODES = ("File", "FastFile")
-
-
-@dataclass(frozen=True, slots=True)
-class LocalChannel:
-    """One input channel: a file or folder of this machine."""
-
-    path: Path
-    content_type: str | None = None
-    input_mode: str = "File"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +49,7 @@ class JobDescription:
         """
         if not self.channels:
             raise UsageError("run: a training job must have at least one channel; got none")
-        return replace(self, channels={name: _checked(name, channel) for name, channel in self.channels.items()})
-
-
-def _checked(name: str, channel: LocalChannel) -> LocalChannel:
-    if not CHANNEL_NAME.fullmatch(name):
-        raise UsageError(
-            f'channel "{name}": the name must be 1 to 64 letters, digits, dots, hyphens or underscores; got "{name}"'
-        )
-    if channel.input_mode == "Pipe":
-        raise UsageError(
-            f'channel "{name}": input mode must be File or FastFile here, local jobs have no pipes; got "Pipe"'
-        )
-    if channel.input_mode not in INPUT_MODES:
-        raise UsageError(f'channel "{name}": input mode must be File or FastFile; got "{channel.input_mode}"')
-    if not channel.path.exists():
-        raise UsageError(
-            f'channel "{name}": the path must be a file or folder; got "{channel.path}", which does not exist'
-        )
-    return replace(channel, path=channel.path.resolve())
+        return replace(self, channels={name: checked(name, channel) for name, channel in self.channels.items()})
 
 
 def read_yaml(path: Path) -> JobDescription:
@@ -114,11 +82,11 @@ def from_mapping(content: Mapping[str, Any], source: Path) -> JobDescription:
     UsageError : a key is unknown or missing, or a value is of another kind
     """
     keys = ("algorithm", "channels", "hyperparameters", "environment", "image", "output", "checkpoints")
-    _refuse_unknown(content, keys, str(source))
+    refuse_unknown(content, keys, str(source))
     folder = source.parent
     where = f"{source}, channels"
     channels = {
-        str(name): _channel(value, folder, f'{where}, "{name}"')
+        str(name): from_yaml(value, folder, f'{where}, "{name}"')
         for name, value in _mapping(content, "channels", source).items()
     }
     return JobDescription(
@@ -130,29 +98,6 @@ def from_mapping(content: Mapping[str, Any], source: Path) -> JobDescription:
         output=_path(content, "output", source),
         checkpoints=_path(content, "checkpoints", source),
     )
-
-
-def _channel(value: object, folder: Path, where: str) -> LocalChannel:
-    if isinstance(value, str):
-        return LocalChannel(folder / value)
-    if not isinstance(value, dict):
-        raise UsageError(f"{where}: must be a path or a mapping with path; got {type(value).__name__}")
-    _refuse_unknown(value, ("path", "content_type", "input_mode"), where)
-    for key, entry in value.items():
-        if not isinstance(entry, str):
-            raise UsageError(f'{where}: "{key}" must be text; got {type(entry).__name__}')
-    if "path" not in value:
-        raise UsageError(f'{where}: must have the key "path"; got {", ".join(value) or "none"}')
-    return LocalChannel(folder / value["path"], value.get("content_type"), value.get("input_mode", "File"))
-
-
-def _refuse_unknown(content: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    names = tuple(known)
-    for key in content:
-        if key not in names:
-            close = difflib.get_close_matches(str(key), names, n=1)
-            hint = f'; did you mean "{close[0]}"?' if close else ""
-            raise UsageError(f'{where}: keys must be among {", ".join(names)}; got "{key}"{hint}')
 
 
 def _missing(source: Path, key: str) -> str:

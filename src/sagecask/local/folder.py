@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sagecask.contract.paths import Paths
 from sagecask.errors import UserError
 from sagecask.local.container import Mount
+from sagecask.local.source import objects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-    from sagecask.local.description import JobDescription, LocalChannel
+    from sagecask.local.channel import LocalChannel
+    from sagecask.local.description import JobDescription
 
 HOST = "algo-1"
 
@@ -51,12 +53,15 @@ def lay_out(description: JobDescription, root: Path) -> Paths:
 def link_inputs(description: JobDescription, paths: Paths) -> None:
     """Make channels and checkpoints appear below the root by symbolic links, for a job that runs as a process."""
     for name, channel in description.channels.items():
+        if channel.piped:
+            continue
         place = paths.channel(name)
         if channel.path.is_dir():
             place.symlink_to(channel.path, target_is_directory=True)
-        else:
-            place.mkdir()
-            (place / channel.path.name).symlink_to(channel.path)
+            continue
+        for file, target in _files(name, channel):
+            (place / file).parent.mkdir(parents=True, exist_ok=True)
+            (place / file).symlink_to(target)
     if description.checkpoints is not None:
         description.checkpoints.mkdir(parents=True, exist_ok=True)
         paths.checkpoints.symlink_to(description.checkpoints.resolve(), target_is_directory=True)
@@ -70,20 +75,38 @@ def mounts(description: JobDescription, paths: Paths) -> list[Mount]:
         Mount(paths.model, inside.model, writable=True),
         Mount(paths.output, inside.output, writable=True),
     ]
+    # FIFOs come and go; what is mounted below them needs a place there
+    bound.append(Mount(paths.data, inside.data))
     for name, channel in description.channels.items():
+        if channel.piped:
+            continue
+        paths.channel(name).mkdir()
         place = inside.channel(name)
-        bound.append(Mount(channel.path, place if channel.path.is_dir() else place / channel.path.name))
+        if channel.path.is_dir():
+            bound.append(Mount(channel.path, place))
+            continue
+        for file, target in _files(name, channel):
+            (paths.channel(name) / file).parent.mkdir(parents=True, exist_ok=True)
+            (paths.channel(name) / file).touch()
+            bound.append(Mount(target, place / file))
     if description.checkpoints is not None:
         description.checkpoints.mkdir(parents=True, exist_ok=True)
         bound.append(Mount(description.checkpoints.resolve(), inside.checkpoints, writable=True))
     return bound
 
 
+def _files(name: str, channel: LocalChannel) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a channel that is one file, or as many as its manifest names."""
+    for each in objects(name, channel):
+        assert isinstance(each.content, Path)
+        yield each.name, each.content
+
+
 def _entry(channel: LocalChannel) -> dict[str, str]:
     entry = {
         "TrainingInputMode": channel.input_mode,
         "S3DistributionType": "FullyReplicated",
-        "RecordWrapperType": "None",
+        "RecordWrapperType": channel.record_wrapper,
     }
     return ({"ContentType": channel.content_type} if channel.content_type else {}) | entry
 

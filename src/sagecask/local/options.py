@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sagecask.errors import UsageError
-from sagecask.local.description import CHANNEL_NAME, JobDescription, read_yaml
+from sagecask.local.channel import CHANNEL_NAME
+from sagecask.local.description import JobDescription, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

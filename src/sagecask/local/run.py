@@ -13,6 +13,7 @@ import click
 from sagecask import artifact
 from sagecask.local.container import Container
 from sagecask.local.folder import lay_out, link_inputs, mounts
+from sagecask.local.pipes import Feeder
 from sagecask.local.process import HostProcess, on_stop
 from sagecask.local.progress import Progress, total_rounds
 
@@ -35,7 +36,7 @@ def run(description: JobDescription, engine: Engine, environ: Mapping[str, str],
     Raises
     ------
     UsageError : the description cannot be run
-    UserError : the output folder is in use, or the image is not there
+    UserError : the output folder is in use, the image is not there, or a channel of files cannot be fed into a pipe
     PlatformError : the engine fails
     """
     description = description.checked()
@@ -49,7 +50,11 @@ def run(description: JobDescription, engine: Engine, environ: Mapping[str, str],
     }
     description = replace(description, environment=environment)
     click.echo(f"training job {name}, output folder {root}", err=True)
-    code = _follow(_start(description, paths, engine, environ), description, terminal=terminal)
+    with Feeder(description.channels, paths.data) as feeder:
+        job = _start(description, paths, engine, environ)
+        # a job that cannot be fed would wait
+        feeder.failed = job.kill
+        code = _follow(job, description, terminal=terminal)
     if description.checkpoints is None:
         # a job writes them whether or not anybody keeps them
         shutil.rmtree(paths.checkpoints, ignore_errors=True)

@@ -67,7 +67,8 @@ checkpoints: kept
         ),
         (
             "algorithm: a\nchannels: {train: {path: x, content-type: text/csv}}",
-            'job.yaml, channels, "train": keys must be among path, content_type, input_mode; got "content-type"; '
+            'job.yaml, channels, "train": keys must be among path, content_type, input_mode, data_type, '
+            'attribute_names, record_wrapper, compression, shuffle_seed; got "content-type"; '
             'did you mean "content_type"?',
         ),
         ("channels: {}", 'job.yaml: must have the key "algorithm"; got none'),
@@ -144,9 +145,25 @@ def test_pair_without_equals_sign_is_refused():
     [
         ("a b", LocalChannel(Path("/")), 'channel "a b": the name must be 1 to 64 letters, digits, dots, hyphens or '
          'underscores; got "a b"'),
-        ("t", LocalChannel(Path("/"), None, "Pipe"), 'channel "t": input mode must be File or FastFile here, local '
-         'jobs have no pipes; got "Pipe"'),
-        ("t", LocalChannel(Path("/"), None, "file"), 'channel "t": input mode must be File or FastFile; got "file"'),
+        ("t", LocalChannel(Path("/"), None, "file"), 'channel "t": input mode must be File or FastFile or Pipe; got '
+         '"file"'),
+        ("t", LocalChannel(Path("/"), data_type="S3"), 'channel "t": data type must be S3Prefix or ManifestFile or '
+         'AugmentedManifestFile; got "S3"'),
+        ("t", LocalChannel(Path("/"), record_wrapper="x"), 'channel "t": record wrapper must be None or RecordIO; got '
+         '"x"'),
+        ("t", LocalChannel(Path("/"), compression="zip"), 'channel "t": compression must be None or Gzip; got "zip"'),
+        ("t", LocalChannel(Path("/"), compression="Gzip"), 'channel "t": compression must be None in input mode File; '
+         'got "Gzip"'),
+        ("t", LocalChannel(Path("/"), data_type="AugmentedManifestFile", attribute_names=("a",)), 'channel "t": input '
+         'mode must be Pipe with an augmented manifest; got "File"'),
+        ("t", LocalChannel(Path("/"), None, "Pipe", "AugmentedManifestFile"), 'channel "t": 1 to 16 attribute names '
+         "must be given with data type AugmentedManifestFile; got 0"),
+        ("t", LocalChannel(Path("/"), attribute_names=("a",)), 'channel "t": no attribute names must be given with '
+         "data type S3Prefix; got 1"),
+        ("t", LocalChannel(Path("/"), None, "FastFile", "ManifestFile"), 'channel "t": data type must be S3Prefix in '
+         'input mode FastFile; got "ManifestFile"'),
+        ("t", LocalChannel(Path("/"), data_type="ManifestFile"), 'channel "t": the path of a manifest must be a file; '
+         'got "/"'),
         ("t", LocalChannel(Path("/nowhere")), 'channel "t": the path must be a file or folder; got "/nowhere", which '
          "does not exist"),
     ],
