@@ -29,6 +29,7 @@ class ChannelDeclaration:
 
     parameters : those that its content type may carry, such as `label_size`
     read_as : the channel whose content type this one's files have, whatever its own says
+    file_only : content types that Pipe mode does not take, where it is among the input modes
     """
 
     name: str
@@ -40,6 +41,7 @@ class ChannelDeclaration:
     distribution: tuple[str, ...] = ("FullyReplicated",)
     parameters: tuple[str, ...] = ()
     read_as: str | None = None
+    file_only: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

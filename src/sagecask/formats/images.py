@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# contents of channels that hold images, their lists and manifests
+MEDIA_TYPES = ("application/x-recordio", "application/x-image", "image/jpeg", "image/png")
 _HEADER = struct.Struct("<IfQQ")
 BATCH_IMAGES = 256
 BATCH_BYTES = 16 * 1024 * 1024

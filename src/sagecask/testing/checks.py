@@ -19,6 +19,7 @@ from sagecask.contract import TrainingJob
 from sagecask.errors import DataError, HyperparameterError, UserError
 from sagecask.formats import Batch, Layout, MediaType
 from sagecask.testing.job_directory import JobDirectory
+from sagecask.testing.pipes import fed
 from sagecask.train.run import prepare
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class Subject:
     def loaded(self) -> Model:
         """The fitted model, read back from its folder."""
         return self.algorithm.load(self.fitted[1], InferenceSettings())
+
+    @property
+    def channel_names(self) -> list[str]:
+        """Names of the example's channels."""
+        return list(json.loads((self.example / "input" / "config" / "inputdataconfig.json").read_text()))
 
     @cached_property
     def rows(self) -> Batch:
@@ -160,6 +166,16 @@ def check_sparse_rows_equal_dense_rows(subject: Subject) -> None:
 def check_fastfile_equals_file(subject: Subject) -> None:
     directory = subject.job("fastfile").input_mode("FastFile")
     model = subject.algorithm.fit(subject.prepare(directory))
+    _equal(subject.predict(subject.fitted[0], subject.rows), subject.predict(model, subject.rows))
+
+
+def check_pipe_equals_file(subject: Subject) -> None:
+    channels = [each for each in subject.algorithm.declaration.channels if each.name in subject.channel_names]
+    if not all("Pipe" in each.input_modes for each in channels):
+        return
+    directory = subject.job("pipe")
+    with fed(directory):
+        model = subject.algorithm.fit(subject.prepare(directory))
     _equal(subject.predict(subject.fitted[0], subject.rows), subject.predict(model, subject.rows))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sagecask.channels import ALL_FILES, Channel, DataObject, FileChannel, FileRules, never, open_channel
 from sagecask.errors import TrainingStopped, UserError
 from sagecask.formats import CODECS, MediaType
+from sagecask.formats.images import MEDIA_TYPES
 
 if TYPE_CHECKING:
     import io
@@ -43,10 +44,12 @@ def open_channels(
         if declared is None:
             faults.append(_unknown(config.name, [each.name for each in declaration.channels]))
             continue
-        found = list(_faults(declared, config))
+        content_type = _read_as(declared, config, description)
+        found = [*_faults(declared, config), *_pipe_faults(declared, config, content_type)]
         faults += found
-        if not found and _content_type(declared, config).essence in CODECS:
-            channels[config.name] = _open(declared, config, description, stop_requested)
+        if not found and _content_type(declared, config).essence in {*CODECS, *MEDIA_TYPES}:
+            folder, timeout = description.paths.channel(config.name), description.pipe_timeout_seconds
+            channels[config.name] = open_channel(config, folder, content_type, timeout, stop_requested)
     if faults:
         raise UserError("\n".join(f"{declaration.name}: {fault}" for fault in faults))
     _warn_of_duplicates([channel for channel in channels.values() if isinstance(channel, FileChannel)])
@@ -76,13 +79,18 @@ def _faults(declared: ChannelDeclaration, config: ChannelConfig) -> Iterator[str
         yield f'{where}: distribution one of {", ".join(declared.distribution)}; got "{config.distribution}"'
 
 
-def _open(
-    declared: ChannelDeclaration, config: ChannelConfig, description: TrainingJob, stop_requested: Callable[[], bool]
-) -> Channel:
+def _pipe_faults(declared: ChannelDeclaration, config: ChannelConfig, content_type: MediaType) -> Iterator[str]:
+    if config.input_mode != "Pipe" or "Pipe" not in declared.input_modes:
+        return
+    if content_type.essence in (declared.file_only or ()):
+        yield (
+            f'channel "{config.name}": input mode File or FastFile with content type {content_type.essence}; got "Pipe"'
+        )
+
+
+def _read_as(declared: ChannelDeclaration, config: ChannelConfig, description: TrainingJob) -> MediaType:
     model = description.channels.get(declared.read_as) if declared.read_as else None
-    content_type = _content_type(declared, model or config)
-    folder = description.paths.channel(config.name)
-    return open_channel(config, folder, content_type, description.pipe_timeout_seconds, stop_requested)
+    return _content_type(declared, model or config)
 
 
 def _content_type(declared: ChannelDeclaration, config: ChannelConfig) -> MediaType:

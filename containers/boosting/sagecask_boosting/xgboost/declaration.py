@@ -15,6 +15,7 @@ _TRAINING_TYPES = (
     "text/libsvm", "text/x-libsvm", "libsvm", "text/csv", "csv", "application/x-parquet", "parquet",
     "application/x-recordio-protobuf", "recordio-protobuf",
 )  # fmt: skip
+_LIBSVM_TYPES = ("text/libsvm", "text/x-libsvm", "libsvm")
 _DISTRIBUTION = ("FullyReplicated", "ShardedByS3Key")
 
 
@@ -90,6 +91,7 @@ CHANNELS = (
         content_types=_TRAINING_TYPES,
         default_content_type="text/libsvm",
         input_modes=("File", "Pipe"),
+        file_only=_LIBSVM_TYPES,
         distribution=_DISTRIBUTION,
         layout=(
             "label in the first column, no header row; libsvm rows are label, then zero-based index:value pairs; "
@@ -101,6 +103,7 @@ CHANNELS = (
         content_types=_TRAINING_TYPES,
         default_content_type="text/libsvm",
         input_modes=("File", "Pipe"),
+        file_only=_LIBSVM_TYPES,
         distribution=_DISTRIBUTION,
         layout="as train, and read with the content type of train",
         read_as="train",
