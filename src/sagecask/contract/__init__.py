@@ -2,10 +2,10 @@
 
 from sagecask.contract.outcome import hand_over, write_failure
 from sagecask.contract.paths import DEFAULT_ROOT, Paths
-from sagecask.contract.serving import ServingJob, available_cpus
+from sagecask.contract.serving import MultiModelEndpoint, ServingJob, available_cpus
 from sagecask.contract.training import ChannelConfig, TrainingJob
 
 __all__ = [
-    "DEFAULT_ROOT", "ChannelConfig", "Paths", "ServingJob", "TrainingJob", "available_cpus", "hand_over",
-    "write_failure",
+    "DEFAULT_ROOT", "ChannelConfig", "MultiModelEndpoint", "Paths", "ServingJob", "TrainingJob", "available_cpus",
+    "hand_over", "write_failure",
 ]  # fmt: skip

@@ -18,6 +18,23 @@ if TYPE_CHECKING:
 # xgboost.md and the service model of InvokeEndpoint: 6 MiB
 DEFAULT_MAX_BODY_BYTES = 6 * 1024 * 1024
 MAX_PORT = 65535
+# where KServe lays the model
+KSERVE_MODEL_DIR = Path("/mnt/models")
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MultiModelEndpoint:
+    """What a container of many models keeps to.
+
+    reserve_bytes : memory that loading a model must leave free
+    max_models : models in memory at a time; 0 is no limit
+    evict : whether the model that was not asked for longest makes room, instead of status 507
+    """
+
+    reserve_bytes: int
+    max_models: int
+    evict: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,9 @@ class ServingJob:
     outputs : keys of selectable inference
     ensemble : whether all models of the folder answer together
     threads : threads that one prediction may use
+    multi_model : set on multi-model endpoints, where models come by requests
+    model_name : name of the model in the Open Inference Protocol; None takes the algorithm's
+    metrics_port : TCP port of /metrics where it has one of its own
     """
 
     model_dir: Path
@@ -48,6 +68,9 @@ class ServingJob:
     outputs: tuple[str, ...]
     ensemble: bool
     threads: int
+    multi_model: MultiModelEndpoint | None = None
+    model_name: str | None = None
+    metrics_port: int | None = None
 
     @classmethod
     def read(cls, paths: Paths, environ: Mapping[str, str]) -> ServingJob:
@@ -59,8 +82,8 @@ class ServingJob:
         """
         batch = boolean(environ, "SAGEMAKER_BATCH")
         return cls(
-            model_dir=paths.model,
-            port=_port(environ),
+            model_dir=_model_dir(paths, environ),
+            port=_port(environ, ("SAGEMAKER_BIND_TO_PORT", "PORT"), 8080),
             workers=integer(environ, ("SAGEMAKER_MODEL_SERVER_WORKERS",), available_cpus(), minimum=1),
             timeout_seconds=integer(
                 environ,
@@ -76,15 +99,36 @@ class ServingJob:
             outputs=listed(environ, "SAGEMAKER_INFERENCE_OUTPUT"),
             ensemble=boolean(environ, "SAGEMAKER_INFERENCE_ENSEMBLE", default=True),
             threads=integer(environ, ("OMP_NUM_THREADS",), 1, minimum=1),
+            multi_model=_multi_model(environ),
+            model_name=environ.get("MODEL_NAME") or None,
+            metrics_port=_port(environ, ("SAGECASK_METRICS_PORT",), 0) or None,
         )
 
 
-def _port(environ: Mapping[str, str]) -> int:
-    port = integer(environ, ("SAGEMAKER_BIND_TO_PORT",), 8080, minimum=1)
+def _model_dir(paths: Paths, environ: Mapping[str, str]) -> Path:
+    """Return the folder that a variable names, the platform's, or where that is absent those of other servers."""
+    if environ.get("SAGECASK_MODEL_DIR"):
+        return Path(environ["SAGECASK_MODEL_DIR"])
+    elsewhere = (Path(environ["MODEL_DIR"]) if environ.get("MODEL_DIR") else paths.model, KSERVE_MODEL_DIR)
+    return next((folder for folder in (paths.model, *elsewhere) if folder.is_dir()), paths.model)
+
+
+def _multi_model(environ: Mapping[str, str]) -> MultiModelEndpoint | None:
+    # exactly so: any other spelling is not the platform's (contract 11.1)
+    if environ.get("SAGEMAKER_MULTI_MODEL") != "true":
+        return None
+    return MultiModelEndpoint(
+        reserve_bytes=integer(environ, ("SAGECASK_MEMORY_RESERVE_MB",), 256) * MEGABYTE,
+        max_models=integer(environ, ("SAGECASK_MAX_MODELS",), 0),
+        evict=boolean(environ, "SAGECASK_EVICT_MODELS"),
+    )
+
+
+def _port(environ: Mapping[str, str], names: tuple[str, ...], default: int) -> int:
+    port = integer(environ, names, default, minimum=1)
     if port > MAX_PORT:
-        raise UsageError(
-            f'environment: variable SAGEMAKER_BIND_TO_PORT must be an integer in [1, {MAX_PORT}]; got "{port}"'
-        )
+        given = next(name for name in names if environ.get(name, "").strip())
+        raise UsageError(f'environment: variable {given} must be an integer in [1, {MAX_PORT}]; got "{port}"')
     return port
 
 
@@ -97,7 +141,7 @@ def _batch_strategy(environ: Mapping[str, str]) -> str:
 def _max_body_bytes(environ: Mapping[str, str]) -> int:
     megabytes = integer(environ, ("SAGEMAKER_MAX_PAYLOAD_IN_MB",), 0)
     # a transform job's MaxPayloadInMB is of its own making and beats the default of 6 MiB
-    default = megabytes * 1024 * 1024 or DEFAULT_MAX_BODY_BYTES
+    default = megabytes * MEGABYTE or DEFAULT_MAX_BODY_BYTES
     return integer(environ, ("MAX_CONTENT_LENGTH",), default)
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from sagecask.contract import Paths, ServingJob, available_cpus
+from sagecask.contract import MultiModelEndpoint, Paths, ServingJob, available_cpus
 from sagecask.errors import UsageError
 
 
@@ -49,6 +51,22 @@ def test_defaults_are_those_of_the_documentation(tmp_path):
         ({"SAGEMAKER_INFERENCE_OUTPUT": "predicted_label, probability"}, "outputs", ("predicted_label", "probability")),
         ({"SAGEMAKER_INFERENCE_ENSEMBLE": "false"}, "ensemble", False),
         ({"OMP_NUM_THREADS": "4"}, "threads", 4),
+        ({"PORT": "9001"}, "port", 9001),
+        ({"PORT": "9001", "SAGEMAKER_BIND_TO_PORT": "9000"}, "port", 9000),
+        ({"MODEL_NAME": "abalone"}, "model_name", "abalone"),
+        ({"SAGECASK_METRICS_PORT": "9090"}, "metrics_port", 9090),
+        ({"SAGEMAKER_MULTI_MODEL": "true"}, "multi_model", MultiModelEndpoint(256 * 1024 * 1024, 0, evict=False)),
+        ({"SAGEMAKER_MULTI_MODEL": "True"}, "multi_model", None),
+        (
+            {
+                "SAGEMAKER_MULTI_MODEL": "true",
+                "SAGECASK_MEMORY_RESERVE_MB": "1",
+                "SAGECASK_MAX_MODELS": "2",
+                "SAGECASK_EVICT_MODELS": "true",
+            },
+            "multi_model",
+            MultiModelEndpoint(1024 * 1024, 2, evict=True),
+        ),
     ],
 )
 def test_variable_is_read(tmp_path, environ, attribute, value):
@@ -76,3 +94,16 @@ def test_wrong_variable_is_a_usage_error(tmp_path, environ, message):
     with pytest.raises(UsageError) as error:
         read(tmp_path, **environ)
     assert str(error.value) == message
+
+
+def test_model_lies_where_a_variable_says(tmp_path):
+    (tmp_path / "model").mkdir()
+    assert read(tmp_path, SAGECASK_MODEL_DIR="/mnt/elsewhere").model_dir == Path("/mnt/elsewhere")
+
+
+def test_model_dir_of_other_servers_counts_where_the_platforms_folder_is_absent(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    assert read(tmp_path, MODEL_DIR=str(other)).model_dir == other
+    (tmp_path / "model").mkdir()
+    assert read(tmp_path, MODEL_DIR=str(other)).model_dir == tmp_path / "model"
