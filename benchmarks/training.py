@@ -90,5 +90,8 @@ def job(data: Path) -> float:
             shutil.copytree(data / channel, root / "input" / "data" / channel)
         command = [str(Path(sys.executable).with_name("train")), "--root", name, "--algorithm", "xgboost"]
         start = time.perf_counter()
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        return time.perf_counter() - start
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        seconds = time.perf_counter() - start
+        if done.returncode:
+            raise SystemExit(f"training: the job must end well; got {(root / 'output' / 'failure').read_text()}")
+        return seconds
