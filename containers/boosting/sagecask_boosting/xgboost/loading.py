@@ -10,7 +10,7 @@ import xgboost as xgb
 
 from sagecask.errors import ModelDataError
 from sagecask_boosting.xgboost import legacy
-from sagecask_boosting.xgboost.ubjson import check_whole
+from sagecask_boosting.xgboost.integrity import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
