@@ -68,6 +68,22 @@ class Tunable:
 
 
 @dataclass(frozen=True, slots=True)
+class MultiModelInference:
+    """What differs on multi-model endpoints.
+
+    accept : answer types unless outputs were selected; None takes those of other endpoints
+    unacceptable_status : what an Accept that names none of them is answered with
+    max_body_bytes : what no setting raises the limit of the body above; None is no such ceiling
+    load_factor : memory that a model takes while it is read, in sizes of its files
+    """
+
+    accept: tuple[str, ...] | None = None
+    unacceptable_status: int = 406
+    max_body_bytes: int | None = None
+    load_factor: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
 class Inference:
     """Requests and answers.
 
@@ -83,6 +99,7 @@ class Inference:
     responses: Mapping[str, str] = field(default_factory=dict)
     malformed_status: int = 400
     batch_accept: str | None = None
+    multi_model: MultiModelInference = field(default_factory=MultiModelInference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +164,7 @@ class InferenceSettings:
     outputs : selectable inference, the keys asked for in their order; empty for the algorithm's plain answer
     ensemble : whether all models of a folder answer together
     batch : whether a batch transform job is served: one answer a line
+    multi_model : whether the model is one of several behind a multi-model endpoint
     threads : threads that one prediction may use
     """
 
@@ -154,13 +172,21 @@ class InferenceSettings:
     ensemble: bool = True
     batch: bool = False
     threads: int = 1
+    multi_model: bool = False
 
 
 # --- what an algorithm is -----------------------------------------------------------------------------------
 
 
 class Model(ABC):
-    """What was learned."""
+    """What was learned.
+
+    width : features of a row, where the model fixes their number
+    """
+
+    @property
+    def width(self) -> int | None:
+        return None
 
     @abstractmethod
     def save(self, folder: Path) -> None:

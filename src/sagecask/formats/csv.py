@@ -55,7 +55,7 @@ class CsvCodec(Codec):
             [cells(value) if isinstance(value, list) else _cell(value) for value in column]
             for column in predictions.plain().values()
         ]
-        text = "\n".join(map(",".join, zip(*columns, strict=True)))
+        text = form.csv_between_rows.join(map(",".join, zip(*columns, strict=True)))
         return (text + "\n" * (form.csv_final_newline and bool(text))).encode()
 
 

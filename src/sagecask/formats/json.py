@@ -35,9 +35,10 @@ class JsonCodec(Codec):
         return Batch(rows.features())
 
     def encode(self, predictions: Predictions) -> bytes:
-        """Return one object per row, in a list under `AnswerForm.outer_key`."""
-        answers = predictions.records()
-        key = predictions.form.outer_key
+        """Return one object or bare value per row, in a list under `AnswerForm.outer_key`."""
+        form = predictions.form
+        answers = next(iter(predictions.plain().values())) if form.bare_values else predictions.records()
+        key = form.outer_key
         return json.dumps(answers if key is None else {key: answers}).encode()
 
 

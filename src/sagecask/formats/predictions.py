@@ -23,11 +23,15 @@ class AnswerForm:
     csv_lists : a list value in CSV as more cells of the row (`flat`), as one quoted cell (`quoted`) or as a
         bare JSON list (`bracketed`)
     csv_final_newline : whether a newline follows the last CSV row
+    csv_between_rows : what stands between two CSV rows
+    bare_values : whether JSON has the value of the first column in place of an object per row
     """
 
     outer_key: str | None = "predictions"
     csv_lists: Literal["flat", "quoted", "bracketed"] = "flat"
     csv_final_newline: bool = True
+    csv_between_rows: str = "\n"
+    bare_values: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

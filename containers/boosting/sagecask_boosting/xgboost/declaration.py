@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sagecask.algorithm import ChannelDeclaration, Declaration, Inference, Metric, Training, Tunable
+from sagecask.algorithm import (
+    ChannelDeclaration,
+    Declaration,
+    Inference,
+    Metric,
+    MultiModelInference,
+    Training,
+    Tunable,
+)
 from sagecask.report import round_pattern
 
 _REQUEST_TYPES = (
@@ -137,6 +145,11 @@ INFERENCE = Inference(
     },
     malformed_status=415,
     batch_accept="text/csv",
+    multi_model=MultiModelInference(
+        accept=("text/csv", "application/json"),
+        unacceptable_status=415,
+        max_body_bytes=20 * 1024 * 1024,
+    ),
 )
 
 DECLARATION = Declaration(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sagecask.formats import Batch, MediaType
 
+# all rows on one line, and a list of numbers in JSON
+_MULTI_MODEL = AnswerForm(outer_key=None, csv_between_rows=",", csv_final_newline=False, bare_values=True)
 _VOTED = frozenset({"multi:softmax", "binary:hinge"})
 
 
@@ -48,6 +50,10 @@ class XGBoostModel(Model):
         self._numbered = numbered
         self._settings = settings
 
+    @property
+    def width(self) -> int:
+        return max(booster.num_features() for booster in self.boosters)
+
     def save(self, folder: Path) -> None:
         for index, booster in enumerate(self.boosters):
             name = f"{FILE}-{index}" if self._numbered else FILE
@@ -61,6 +67,8 @@ class XGBoostModel(Model):
         """
         scores = self.scores(batch)
         batched = self._settings.batch
+        if self._settings.multi_model and not self._settings.outputs:
+            return Predictions({"score": scores}, _MULTI_MODEL)
         if not self._settings.outputs:
             return Predictions({"score": scores}, AnswerForm(csv_lists="bracketed" if batched else "flat"))
         columns = selected(self._settings.outputs, scores, self.objective, self._num_class)
