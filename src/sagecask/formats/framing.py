@@ -17,14 +17,16 @@ MAX_RECORD_BYTES = 2**31 - 1
 WHOLE, FIRST, MIDDLE, LAST = range(4)
 
 
-def records(stream: BinaryIO, where: str) -> Iterator[bytes]:
+def records(stream: BinaryIO, where: str, first: int = 1) -> Iterator[bytes]:
     """Yield the payload of each record, parts joined with the magic that their writer took out.
+
+    `first` is the number of the record that comes next.
 
     Raises
     ------
-    DataError : the magic is missing, a record is cut off, or its parts are out of order; names the record, from 1
+    DataError : the magic is missing, a record is cut off, or its parts are out of order; names the record
     """
-    number = 1
+    number = first
     while (payload := _record(stream, f"{where}, record {number}")) is not None:
         yield payload
         number += 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,12 +15,18 @@ from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.decimals import cells, trimmed
 from sagecask.formats.lines import blocks, quote, utf8
+from sagecask.formats.order import in_order
+from sagecask.formats.rounding import double_for_float32, halfway
 from sagecask.formats.rows import MAX_WIDTH, to_csr
+from sagecask.native import core
+from sagecask.native.interface import END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from sagecask.native.interface import Core
 
 
 class LibsvmCodec(Codec):
@@ -30,16 +38,20 @@ class LibsvmCodec(Codec):
 
     name = "libsvm"
 
+    def __init__(self, core: Core | None = core) -> None:
+        """Use the compiled core for whatever is well-formed, or numpy for all of it."""
+        self._core = core
+
     def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
         weighted = None
-        for first, block in blocks(stream, layout.charset, where):
-            lines = _lines(block, first)
-            if not lines:
+        work = partial(self._parsed, labelled=True, where=where)
+        numbered = blocks(stream, layout.charset, where)
+        for parsed in in_order(work, numbered, side_by_side=self._core is not None):
+            if parsed is None:
                 continue
-            parsed = _parse(lines, labelled=True, where=where)
             weighted = parsed.weights is not None if weighted is None else weighted
             if weighted != (parsed.weights is not None):
-                raise DataError(f"{where}, line {lines[0][0]}: weights on all lines or on none are needed; got both")
+                raise DataError(f"{where}, line {parsed.line}: weights on all lines or on none are needed; got both")
             batch = parsed.batch(layout.width)
             # blocks differ in their highest index; the widest so far keeps the batches alike
             layout = replace(layout, width=batch.width)
@@ -47,10 +59,19 @@ class LibsvmCodec(Codec):
 
     def decode(self, body: bytes, layout: Layout) -> Batch:
         where = "request body"
-        lines = _lines(utf8(body, layout.charset, where), 1)
-        if not lines:
+        parsed = self._parsed((1, utf8(body, layout.charset, where)), labelled=False, where=where)
+        if parsed is None:
             raise DataError(f"{where}: at least one row is needed; got none")
-        return _parse(lines, labelled=False, where=where).batch(layout.width)
+        return parsed.batch(layout.width)
+
+    def _parsed(self, numbered: tuple[int, bytes], *, labelled: bool, where: str) -> _Parsed | None:
+        """Return the rows of a block, whose first line has a number, or None when it has none."""
+        first, block = numbered
+        quickly = _compiled(block, first, self._core, labelled=labelled) if self._core is not None else None
+        if quickly is not None:
+            return quickly
+        lines = _lines(block, first)
+        return _parse(lines, labelled=labelled, where=where) if lines else None
 
 
 def write(batch: Batch) -> bytes:
@@ -76,10 +97,14 @@ def write(batch: Batch) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """Lines as arrays: `counts` pairs a line, their int64 `indices` and float32 `values`; labels (n_rows,)."""
+    """Lines as arrays: `counts` pairs a line, their `indices` and float32 `values`; labels (n_rows,).
 
-    counts: list[int]
-    indices: NDArray[np.int64]
+    `line` is the number of the first of them.
+    """
+
+    line: int
+    counts: Sequence[int] | NDArray[np.integer]
+    indices: NDArray[np.integer]
     values: NDArray[np.float32]
     labels: NDArray[np.float32] | None
     weights: NDArray[np.float32] | None
@@ -88,6 +113,32 @@ class _Parsed:
         highest = int(self.indices.max()) + 1 if len(self.indices) else 0
         features = to_csr(self.values, self.indices, self.counts, max(highest, width or 0))
         return Batch(features, self.labels, self.weights)
+
+
+def _compiled(block: bytes, first: int, core: Core, *, labelled: bool) -> _Parsed | None:
+    """Return the lines of a block, or None where they need a closer look."""
+    capacity, room = core.count_lines(block), core.count_entries(block)
+    labels, weights = np.empty((2, capacity), np.float32)
+    values, indices, ends = np.empty(room, np.float32), np.empty(room, np.int32), np.empty(capacity + 1, np.int64)
+    rows, *_, why, _, weighted, rising = core.libsvm(block, labelled, labels, weights, (values, indices, ends))
+    if why != END or not rows or (labelled and weighted not in {0, rows}):
+        return None
+    counts, values, indices = np.diff(ends[: rows + 1]), values[: ends[rows]], indices[: ends[rows]]
+    if not rising and _repeated(indices, counts) is not None:
+        return None
+    line = first + _blank_lines(block)
+    if not labelled:
+        return _Parsed(line, counts, indices, values, None, None)
+    labels, weights = labels[:rows], weights[:rows]
+    if np.isnan(labels).any() or np.isnan(weights).any():
+        return None
+    return _Parsed(line, counts, indices, values, labels, weights if weighted else None)
+
+
+def _blank_lines(block: bytes) -> int:
+    """Return how many lines before the first row are blank or all comment; there is a row."""
+    lines = io.BytesIO(block)
+    return next(number for number, line in enumerate(lines) if line.partition(b"#")[0].strip())
 
 
 def _lines(block: bytes, first: int) -> list[tuple[int, str]]:
@@ -101,19 +152,19 @@ def _lines(block: bytes, first: int) -> list[tuple[int, str]]:
 
 def _parse(lines: Sequence[tuple[int, str]], *, labelled: bool, where: str) -> _Parsed:
     try:
-        return _numbers([line for _, line in lines], labelled=labelled)
+        return _numbers([line for _, line in lines], lines[0][0], labelled=labelled)
     except ValueError as fault:
         for number, line in lines:
             try:
-                _numbers([line], labelled=labelled)
+                _numbers([line], number, labelled=labelled)
             except ValueError as error:
                 form = "a label, then index:value pairs" if labelled else "index:value pairs"
                 raise DataError(f"{where}, line {number}: {form} are needed; got {quote(line)} ({error})") from error
         raise DataError(f"{where}, line {lines[0][0]}: weights on all lines or on none are needed; got both") from fault
 
 
-def _numbers(lines: Sequence[str], *, labelled: bool) -> _Parsed:
-    """Return the lines' numbers.
+def _numbers(lines: Sequence[str], first: int, *, labelled: bool) -> _Parsed:
+    """Return the lines' numbers; `first` is the number of the first line.
 
     Raises
     ------
@@ -133,10 +184,12 @@ def _numbers(lines: Sequence[str], *, labelled: bool) -> _Parsed:
         raise ValueError(f"indices are whole numbers in [0, {MAX_WIDTH})")
     indices = positions.astype(np.int64)
     counts = [len(row) for row in rows]
-    _refuse_repeats(indices, counts)
+    repeated = _repeated(indices, counts)
+    if repeated is not None:
+        raise ValueError(f"index {repeated} occurs twice")
     with np.errstate(over="ignore"):
         values = pairs[:, 1].astype(np.float32)
-    return _Parsed(counts, indices, values, labels, weights)
+    return _Parsed(first, counts, indices, values, labels, weights)
 
 
 def _labels(tokens: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -150,7 +203,12 @@ def _labels(tokens: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.floa
 
 
 def _columns(tokens: Sequence[str], width: int, fault: str) -> NDArray[np.float64]:
-    """Return tokens of `width` numbers joined by colons as (n_tokens, width) float64, or raise ValueError(`fault`)."""
+    """Return tokens of `width` numbers joined by colons as (n_tokens, width) doubles that can be rounded to float32.
+
+    Raises
+    ------
+    ValueError : `fault`
+    """
     if not tokens:
         return np.empty((0, width))
     try:
@@ -159,17 +217,18 @@ def _columns(tokens: Sequence[str], width: int, fault: str) -> NDArray[np.float6
         raise ValueError(fault) from error
     if columns.shape[1] != width:
         raise ValueError(fault)
+    for row, column in np.argwhere(halfway(columns)):
+        columns[row, column] = double_for_float32(tokens[row].split(":")[column])
     return columns
 
 
-def _refuse_repeats(indices: NDArray[np.int64], counts: Sequence[int]) -> None:
-    """Raise ValueError when a row names an index twice."""
+def _repeated(indices: NDArray[np.integer], counts: Sequence[int] | NDArray[np.integer]) -> int | None:
+    """Return the first index that a row names twice, or None."""
     rows = np.repeat(np.arange(len(counts)), counts)
     within = np.diff(rows) == 0
     if not ((np.diff(indices) <= 0) & within).any():
-        return
+        return None
     # `rows` is in order and stays so
     indices = indices[np.lexsort((indices, rows))]
     repeated = (np.diff(indices) == 0) & within
-    if repeated.any():
-        raise ValueError(f"index {indices[:-1][repeated][0]} occurs twice")
+    return int(indices[:-1][repeated][0]) if repeated.any() else None

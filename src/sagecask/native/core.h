@@ -101,9 +101,15 @@ typedef struct {
     size_t offset;          /* of the first record not read, or the end */
 } RecordEnd;
 
-/* How many whole frames follow each other: until there are `max_records`, or their payloads reach `max_bytes`, or
- * the next is cut off by the end of the buffer, or is no whole record (then `odd` is set). */
-RecordEnd frames(const uint8_t *buffer, size_t size, size_t max_records, size_t max_bytes, int *odd);
+/* Why the count of frames ended. */
+enum {
+    FRAMES_CUT = 0,     /* the next one is not whole in the buffer, or the buffer is used up */
+    FRAMES_ENOUGH = 1,  /* one of the limits is reached */
+    FRAMES_ODD = 2      /* no whole record begins there */
+};
+
+/* How many whole frames follow each other: up to `max_records`, or until their payloads reach `max_bytes`. */
+RecordEnd frames(const uint8_t *buffer, size_t size, size_t max_records, size_t max_bytes, int *why);
 
 typedef struct {
     float *features;        /* (capacity, n_features) */

@@ -37,8 +37,9 @@ static inline size_t line_end(const uint8_t *p, const uint8_t *end) {
     return *p == '\r' && end - p > 1 && p[1] == '\n' ? 2 : 0;
 }
 
-/* The way for a cell that is not just a number followed by what must follow; returns the byte behind it, or NULL. */
-static const uint8_t *odd_cell(const uint8_t *p, const uint8_t *end, uint8_t delimiter, float *value) {
+/* The way for a cell that is not just a number followed by what must follow; returns the byte behind it, or NULL. Where
+ * a row has one cell, blanks alone are no row; whether that is a fault is left to the caller. */
+static const uint8_t *odd_cell(const uint8_t *p, const uint8_t *end, uint8_t delimiter, int alone, float *value) {
     p = skip_blanks(p, end, delimiter);
     if (p < end && *p != delimiter && !line_end(p, end)) {
         p = number_any(p, end, value);
@@ -47,7 +48,7 @@ static const uint8_t *odd_cell(const uint8_t *p, const uint8_t *end, uint8_t del
         return skip_blanks(p, end, delimiter);
     }
     *value = NAN;
-    return p;
+    return alone ? NULL : p;
 }
 
 TextEnd csv_rows(const uint8_t *text, size_t size, uint8_t delimiter, const CsvRows *out) {
@@ -75,7 +76,7 @@ TextEnd csv_rows(const uint8_t *text, size_t size, uint8_t delimiter, const CsvR
             int last = column + 1 == n_cells;
             const uint8_t *q = number_at(p, end, cell);
             if (UNLIKELY(!q || (q < end ? *q : '\n') != (last ? '\n' : delimiter)))
-                q = odd_cell(p, end, delimiter, cell);
+                q = odd_cell(p, end, delimiter, n_cells == 1, cell);
             stop.column = column;
             size_t ended = q && (q == end || *q != delimiter) ? line_end(q, end) : 0;
             if (UNLIKELY(!q || (!ended && q < end && *q != delimiter)))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # why a text parser stopped
 END, FULL, CELL, SHORT, LONG = range(5)
+# why a count of frames ended: the next is cut off by the buffer's end, a limit is reached, or it is no whole record
+CUT, ENOUGH, ODD = range(3)
 
 
 class Core(Protocol):
@@ -37,7 +39,7 @@ class Core(Protocol):
         """Read CSV rows: the first cells go to `lead` (n_rows, n_lead), the others to `features` (n_rows, width).
 
         A cell is a decimal number, nan, inf or infinity in any case, blanks around it allowed, correctly rounded to
-        float32; an empty one is NaN; empty lines are passed over.
+        float32; an empty one beside others is NaN; empty lines are passed over.
 
         Returns
         -------
@@ -57,12 +59,12 @@ class Core(Protocol):
         of rows with a weight, and whether the indices of every row rise
         """
 
-    def frames(self, buffer: Buffer, max_records: int, max_bytes: int, /) -> tuple[int, int, bool]:
-        """Find whole RecordIO records, until one of the limits is reached; `max_bytes` counts payloads.
+    def frames(self, buffer: Buffer, max_records: int, max_bytes: int, /) -> tuple[int, int, int]:
+        """Count whole RecordIO records, up to `max_records` or until their payloads reach `max_bytes`.
 
         Returns
         -------
-        records, offset behind the last, and whether what stands there is not the start of a whole record
+        records, offset behind the last, and why there are no more
         """
 
     def record(self, buffer: Buffer, /) -> tuple[int, bool, int | None, int] | None:

@@ -169,13 +169,13 @@ static PyObject *py_frames(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_buffer *bytes = bytes_of(&views, buffer);
     if (!bytes)
         return NULL;
-    int odd;
+    int why;
     RecordEnd end;
     Py_BEGIN_ALLOW_THREADS
-    end = frames(bytes->buf, (size_t)bytes->len, (size_t)max_records, (size_t)max_bytes, &odd);
+    end = frames(bytes->buf, (size_t)bytes->len, (size_t)max_records, (size_t)max_bytes, &why);
     Py_END_ALLOW_THREADS
     release(&views);
-    return Py_BuildValue("nnO", end.rows, end.offset, odd ? Py_True : Py_False);
+    return Py_BuildValue("nni", end.rows, end.offset, why);
 }
 
 static PyObject *py_record(PyObject *Py_UNUSED(module), PyObject *buffer) {

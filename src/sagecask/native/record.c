@@ -153,19 +153,25 @@ static int read_entry(const uint8_t *buffer, Span message, Tensor *tensor) {
     return keys && values;
 }
 
-RecordEnd frames(const uint8_t *buffer, size_t size, size_t max_records, size_t max_bytes, int *odd) {
+RecordEnd frames(const uint8_t *buffer, size_t size, size_t max_records, size_t max_bytes, int *why) {
     RecordEnd end = {.offset = 0};
     size_t bytes = 0;
-    *odd = 0;
-    while (end.rows < max_records && bytes < max_bytes && size - end.offset >= FRAME_BYTES) {
+    while (end.rows < max_records && bytes < max_bytes) {
+        *why = FRAMES_CUT;
+        if (size - end.offset < FRAME_BYTES)
+            return end;
         size_t length = load32(buffer + end.offset + 4), padded = (length + 3) & ~(size_t)3;
-        *odd = load32(buffer + end.offset) != FRAME_MAGIC || length >> 29;
-        if (*odd || padded > size - end.offset - FRAME_BYTES)
-            break;
+        *why = FRAMES_ODD;
+        if (load32(buffer + end.offset) != FRAME_MAGIC || length >> 29)
+            return end;
+        *why = FRAMES_CUT;
+        if (padded > size - end.offset - FRAME_BYTES)
+            return end;
         end.rows++;
         end.offset += FRAME_BYTES + padded;
         bytes += length;
     }
+    *why = FRAMES_ENOUGH;
     return end;
 }
 

@@ -224,12 +224,13 @@ def test_record_that_is_no_such_sparse_row_stops_the_reader(odd: Value):
 
 
 def test_frames_are_counted_up_to_a_limit():
-    size = len(DENSE)
-    assert core.frames(DENSE * 5, 3, 10**9) == (3, 3 * size, False)
-    assert core.frames(DENSE * 5, 10, 45) == (2, 2 * size, False)
-    assert core.frames(DENSE * 5 + DENSE[:20], 10, 10**9) == (5, 5 * size, False)
-    assert core.frames(DENSE * 2 + b"12345678", 10, 10**9) == (2, 2 * size, True)
-    assert core.frames(b"", 10, 10) == (0, 0, False)
+    size, (cut, enough, odd) = len(DENSE), range(3)
+    assert core.frames(DENSE * 5, 3, 10**9) == (3, 3 * size, enough)
+    assert core.frames(DENSE * 5, 10, 45) == (2, 2 * size, enough)
+    assert core.frames(DENSE * 5, 10, 10**9) == (5, 5 * size, cut)
+    assert core.frames(DENSE * 5 + DENSE[:20], 10, 10**9) == (5, 5 * size, cut)
+    assert core.frames(DENSE * 2 + b"12345678", 10, 10**9) == (2, 2 * size, odd)
+    assert core.frames(b"", 10, 10) == (0, 0, cut)
 
 
 @settings(max_examples=300)
