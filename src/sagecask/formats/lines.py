@@ -10,7 +10,7 @@ from sagecask.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
 # a file without line ends must not fill the memory
 MAX_LINE_BYTES = 64 * 1024 * 1024
 QUOTE_CHARACTERS = 50
@@ -34,17 +34,20 @@ def blocks(stream: BinaryIO, charset: str, where: str) -> Iterator[tuple[int, by
         text = piece if decoder is None else _recode(decoder, piece, where)
         if position == 0:
             text = text.removeprefix(codecs.BOM_UTF8)
-        whole, newline, tail = text.rpartition(b"\n")
-        if not newline:
+        end = text.rfind(b"\n") + 1
+        if not end:
             rest += text
             if len(rest) > MAX_LINE_BYTES:
                 raise DataError(
                     f"{where}, line {line}: at most {MAX_LINE_BYTES >> 20} MiB are needed; got a longer line"
                 )
             continue
-        block = rest + whole + newline
+        block = b"".join((rest, memoryview(text)[:end]))
+        rest = text[end:]
+        # while the caller works, one copy of the bytes is enough
+        del piece, text
         yield line, block
-        line, rest = line + block.count(b"\n"), tail
+        line += block.count(b"\n")
     if decoder is not None:
         rest += _recode(decoder, b"", where, final=True)
     if rest:
