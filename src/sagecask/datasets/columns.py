@@ -50,12 +50,15 @@ class Column:
         }
 
     def edges(self) -> NDArray[np.float64]:
-        """Return the borders of the bins of its histogram: one a whole number where these are few, else `BINS`."""
+        """Return the borders of its bins, at most `BINS`; as many whole numbers to each, or the plot shows a comb."""
         if not self.finite:
             return np.array([0.0, 1.0])
         span = self.maximum - self.minimum
-        if self.whole and span < BINS:
-            return np.arange(self.minimum - 0.5, self.maximum + 1)
+        # beyond, a half is lost on a double
+        if self.whole and span < 2**50:
+            step = math.ceil((span + 1) / BINS)
+            bins = math.ceil((span + 1) / step)
+            return self.minimum - 0.5 + step * np.arange(bins + 1, dtype=np.float64)
         if span == 0:
             return np.array([self.minimum - 0.5, self.minimum + 0.5])
         return np.linspace(self.minimum, self.maximum, BINS + 1)

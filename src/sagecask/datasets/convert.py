@@ -96,7 +96,7 @@ def convert(about: SourceDescription, wanted: TargetDescription, *, terminal: bo
             if tally.rows == 0:
                 wanted = replace(wanted, sparse=_sparse(batch, wanted, form))
                 _refuse_weights(batch, wanted, kind, form)
-                target.open(form, source.column_names(batch, batch.width))
+                target.open(form, _names(source, batch, wanted))
             tally.add(batch)
             kept = replace(batch, weights=None) if wanted.drop_weights else batch
             for part in shaped(kept, sparse=bool(wanted.sparse), absent=wanted.absent):
@@ -118,6 +118,13 @@ def _sparse(batch: Batch, wanted: TargetDescription, form: FileForm) -> bool:
     if wanted.sparse is not None:
         return wanted.sparse
     return form.sparse and (batch.sparse or not form.dense)
+
+
+def _names(source: Source, batch: Batch, wanted: TargetDescription) -> list[str]:
+    names = source.column_names(batch, batch.width)
+    if wanted.drop_weights and batch.weights is not None:
+        del names[-batch.width - 1]
+    return names
 
 
 def _refuse_weights(batch: Batch, wanted: TargetDescription, kind: FileFormat, form: FileForm) -> None:

@@ -112,14 +112,21 @@ def _plot(column: Column, histogram: Histogram) -> str:
                 f'<rect x="{left:.1f}" y="{FLOOR - height:.1f}" width="{width:.1f}" height="{height:.1f}">'
                 f"<title>{escape(_bin(column, histogram, place))}: {count:,} rows</title></rect>"
             )
-    ends = [(0, "start", column.minimum)]
-    if column.maximum > column.minimum:
-        ends.append((WIDTH, "end", column.maximum))
     texts = "".join(
-        f'<text x="{at}" y="{HEIGHT - 2}" text-anchor="{side}">{value:.5g}</text>' for at, side, value in ends
+        f'<text x="{at:.1f}" y="{HEIGHT - 2}" text-anchor="{side}">{value:.5g}</text>'
+        for at, side, value in _ticks(column, histogram)
     )
     floor = f'<line x1="0" x2="{WIDTH}" y1="{FLOOR}" y2="{FLOOR}"/>'
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(bars)}{floor}{texts}</svg>'
+
+
+def _ticks(column: Column, histogram: Histogram) -> list[tuple[float, str, float]]:
+    """Return place, anchor and number of what stands below: each value where these are few, else the ends."""
+    bins = len(histogram.counts)
+    if bins <= 8 and histogram.edges[1] - histogram.edges[0] == 1:
+        step = WIDTH / bins
+        return [(step * (place + 0.5), "middle", histogram.edges[place] + 0.5) for place in range(bins)]
+    return [(0, "start", column.minimum), (WIDTH, "end", column.maximum)]
 
 
 def _bin(column: Column, histogram: Histogram, place: int) -> str:

@@ -104,7 +104,7 @@ class Source:
         lead = ["label"] if labels == 1 else [f"label{each}" for each in range(labels)]
         lead += ["weight"] * (batch.weights is not None)
         if len(self.names) == len(lead) + width:
-            return self.names
+            return list(self.names)
         return [*lead, *(f"f{each}" for each in range(width))]
 
     def _format(self) -> tuple[FileFormat, MediaType]:

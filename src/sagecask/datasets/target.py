@@ -54,15 +54,19 @@ class Target:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
-        for path in self._unfinished:
-            path.unlink(missing_ok=True)
+        try:
+            self._stack.close()
+        finally:
+            for path in self._unfinished:
+                path.unlink(missing_ok=True)
 
     def open(self, form: FileForm, names: Sequence[str]) -> None:
         """Begin every file."""
         for path in self._unfinished:
             stream = cast("BinaryIO", self._stack.enter_context(path.open("wb")))
             self._writers.append(form.open(stream, names))
+            # whatever becomes of the file, a writer may have files of its own
+            self._stack.callback(self._writers[-1].close)
 
     def write(self, batch: Batch) -> None:
         """Deal rows among the files."""
@@ -75,8 +79,6 @@ class Target:
 
     def finish(self) -> None:
         """Complete all files and give them their names."""
-        for writer in self._writers:
-            writer.close()
         self._stack.close()
         for unfinished, path in zip(self._unfinished, self.files, strict=True):
             unfinished.replace(path)

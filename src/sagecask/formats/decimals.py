@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
 def cells(numbers: NDArray[np.float32]) -> list[bytes]:
-    """Return each number of (n,) float32; whole ones end in `.0`, which `trimmed` takes away.
+    """Return each number of (n,) float32; whole ones may end in `.0`, which `trimmed` takes away.
 
-    >>> import numpy as np
-    >>> cells(np.array([0.1, 5, 1e-30], dtype=np.float32))
-    [b'0.1', b'5.0', b'1e-30']
+    >>> cells(np.array([0.1, 5, 1e-30, 1234567], dtype=np.float32))
+    [b'0.1', b'5.0', b'1e-30', b'1234567']
     """
-    texts: list[bytes] = numbers.astype("S16").tolist()
-    return texts
+    texts = numbers.astype("S16")
+    # numpy turns to exponents at a million, which people and other tools take for measured quantities
+    large = (np.abs(numbers) >= 1e6) & (np.abs(numbers) < 1e15) & (np.floor(numbers) == numbers)
+    texts[large] = numbers[large].astype(np.int64).astype("S16")
+    listed: list[bytes] = texts.tolist()
+    return listed
 
 
 def trimmed(text: bytes, separators: bytes) -> bytes:

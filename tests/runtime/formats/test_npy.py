@@ -1,0 +1,124 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from sagecask.errors import DataError
+from sagecask.formats import Batch, Layout, concatenate, npy, npz
+from sagecask.formats.npy import NpyCodec
+from sagecask.formats.npz import NpzCodec
+
+WHERE = "rows.npy"
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=True)
+    return stream.getvalue()
+
+
+def npz_bytes(save=np.savez, **named: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    save(stream, **named)
+    return stream.getvalue()
+
+
+def read(data: bytes, layout: Layout | None = None, codec: NpyCodec | NpzCodec | None = None) -> Batch:
+    batches = (codec or NpyCodec()).read(io.BytesIO(data), layout or Layout(), WHERE)
+    return concatenate(list(batches))
+
+
+def fault(data: bytes, layout: Layout | None = None, codec: NpyCodec | NpzCodec | None = None) -> str:
+    with pytest.raises(DataError) as caught:
+        read(data, layout, codec)
+    return str(caught.value)
+
+
+@given(
+    table=arrays(
+        st.sampled_from([np.float32, np.float64, np.float16, np.int64, np.uint8, np.bool_, ">f4"]),
+        st.tuples(st.integers(1, 9), st.integers(1, 4)),
+        elements=st.integers(0, 1),
+    ),
+    order=st.sampled_from("CF"),
+    cells=st.integers(1, 20),
+)
+def test_array_of_any_numbers_and_order_is_read_some_rows_at_a_time(table, order, cells):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(npy, "BATCH_CELLS", cells)
+        arranged = np.asarray(table, order=order)
+        np.testing.assert_array_equal(read(npy_bytes(arranged)).features, table.astype(np.float32))
+        for save in (np.savez, np.savez_compressed):
+            batch = read(npz_bytes(save, features=arranged, labels=table[:, 0]), codec=NpzCodec())
+            np.testing.assert_array_equal(batch.features, table.astype(np.float32))
+            np.testing.assert_array_equal(batch.labels, table[:, 0].astype(np.float32))
+
+
+def test_first_columns_are_labels_and_weight():
+    batch = read(npy_bytes(np.array([[1, 0.5, 7, 8]])), Layout(label_size=1, weighted=True))
+    assert (batch.labels.tolist(), batch.weights.tolist(), batch.features.tolist()) == ([1], [0.5], [[7, 8]])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"text", "rows.npy: a NumPy array is needed; got EOF: reading magic string, expected 8 bytes got 4"),
+        (
+            npy_bytes(np.array([["a"]])),
+            "rows.npy: an array of numbers with 1 or 2 dimensions is needed; got <U1 with 2 dimensions",
+        ),
+        (
+            npy_bytes(np.array([[{}]], dtype=object)),
+            "rows.npy: an array of numbers with 1 or 2 dimensions is needed; got object with 2 dimensions",
+        ),
+        (
+            npy_bytes(np.zeros((2, 2, 2))),
+            "rows.npy: an array of numbers with 1 or 2 dimensions is needed; got float64 with 3 dimensions",
+        ),
+        (npy_bytes(np.zeros((3, 2)))[:-1], "rows.npy: 3 rows as the header says are needed; got fewer"),
+        (npy_bytes(np.zeros(3)), "rows.npy: at least 2 columns are needed; got 1"),
+        (
+            npy_bytes(np.array([[0, 1], [np.nan, 1]])),
+            "rows.npy, row 2: a finite number as label is needed; got nan",
+        ),
+    ],
+)
+def test_bad_array_is_refused(data, message):
+    assert fault(data, Layout(label_size=1)) == message
+
+
+def test_array_of_another_width_is_refused():
+    assert fault(npy_bytes(np.zeros((1, 3))), Layout(width=2)) == "rows.npy: 3 features, expected 2"
+
+
+def test_archive_needs_features_and_arrays_of_one_length():
+    assert fault(npz_bytes(x=np.zeros(1)), codec=NpzCodec()) == 'rows.npy: an array "features" is needed; got x'
+    data = npz_bytes(features=np.zeros((3, 2)), labels=np.zeros(2))
+    assert fault(data, codec=NpzCodec()) == "rows.npy: as many labels as rows of features (3) are needed; got 2"
+
+
+def test_damaged_archive_is_refused():
+    data = bytearray(npz_bytes(np.savez_compressed, features=np.random.default_rng(1).random((50, 50))))
+    assert fault(bytes(data[:-30]), codec=NpzCodec()) == (
+        "rows.npy: a sound NumPy archive is needed; got File is not a zip file"
+    )
+    data[3000] ^= 255
+    assert fault(bytes(data), codec=NpzCodec()).startswith("rows.npy: a sound NumPy archive is needed; got ")
+
+
+def test_written_archive_is_what_numpy_reads():
+    stream = io.BytesIO()
+    writer = npz.NpzWriter(stream, [])
+    for start in (0, 2):
+        rows = np.arange(start, start + 2, dtype=np.float32)
+        writer.write(Batch(np.stack([rows, rows + 0.5], axis=1), rows, rows + 1))
+    writer.close()
+    stream.seek(0)
+    with np.load(stream) as archive:
+        assert archive["features"].tolist() == [[0, 0.5], [1, 1.5], [2, 2.5], [3, 3.5]]
+        assert (archive["labels"].tolist(), archive["weights"].tolist()) == ([0, 1, 2, 3], [1, 2, 3, 4])
+    assert zipfile.ZipFile(stream).testzip() is None
