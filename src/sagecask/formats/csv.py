@@ -230,20 +230,17 @@ def _parse_exactly(block: bytes, line: int, layout: Layout, where: str) -> NDArr
 
 def _refuse_header(row: Sequence[str], delimiter: str, where: str) -> None:
     filled = [(column, cell) for column, cell in enumerate(row, 1) if cell.strip()]
-    for other in DELIMITERS:
-        # numbers that another delimiter takes apart are no names
-        if other != delimiter and len(row) == 1 and other in row[0] and None not in map(_number, row[0].split(other)):
-            raise DataError(
-                f"{where}, line 1: columns with {quote(delimiter)} between them are needed; got {quote(other)}"
-            )
     texts = [(column, cell) for column, cell in filled if _number(cell) is None]
     # one odd cell among numbers is a fault of that cell
-    if len(texts) * 2 > len(filled):
-        column, cell = texts[0]
-        raise DataError(
-            f"{where}, line 1: numbers without a header row are needed; "
-            f"got a header row (column {column} is {quote(cell)})"
-        )
+    if len(texts) * 2 <= len(filled):
+        return
+    column, cell = texts[0]
+    other = next((each for each in DELIMITERS if each in cell and None not in map(_number, cell.split(each))), None)
+    if len(row) == 1 and other is not None:
+        raise DataError(f"{where}, line 1: columns with {quote(delimiter)} between them are needed; got {quote(other)}")
+    raise DataError(
+        f"{where}, line 1: numbers without a header row are needed; got a header row (column {column} is {quote(cell)})"
+    )
 
 
 def _numbers(row: Sequence[str], first: int, where: str) -> list[float]:

@@ -33,14 +33,14 @@ class JsonLinesCodec(Codec):
 
     def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
         for line, block in blocks(stream, layout.charset, where):
-            batch = _batch(block, line, layout, where)
+            batch = _batch(block, line, Rows(layout.width, mixed=False), where)
             if batch is not None:
                 layout = replace(layout, width=batch.width)
                 yield batch
 
     def decode(self, body: bytes, layout: Layout) -> Batch:
         where = "request body"
-        batch = _batch(utf8(body, layout.charset, where), 1, layout, where)
+        batch = _batch(utf8(body, layout.charset, where), 1, Rows(layout.width), where)
         if batch is None:
             raise DataError(f"{where}: at least one row is needed; got none")
         return batch
@@ -81,8 +81,8 @@ def _numbers(numbers: NDArray[np.float32]) -> list[bytes]:
     return texts
 
 
-def _batch(block: bytes, first: int, layout: Layout, where: str) -> Batch | None:
-    rows, labels, places = Rows(layout.width), [], []
+def _batch(block: bytes, first: int, rows: Rows, where: str) -> Batch | None:
+    labels, places = [], []
     for number, line in enumerate(block.split(b"\n"), first):
         if line.strip():
             place = f"{where}, line {number}"

@@ -54,10 +54,12 @@ class ParquetCodec(Codec):
         file = _guarded(lambda: pq.ParquetFile(stream, buffer_size=BUFFER_BYTES), where)
         chosen = _columns(_guarded(lambda: file.schema_arrow, where), layout, where)
         batches = file.iter_batches(max(1, BATCH_CELLS // len(chosen)), use_threads=False)
+        first = 1
         while (batch := _guarded(lambda: next(batches, None), where)) is not None:
             table = _table(batch, chosen, where)
             if len(table):
-                yield _split(table, layout, where)
+                yield _split(table, layout, first, where)
+            first += len(table)
 
 
 class ParquetWriter(Writer):
@@ -128,11 +130,13 @@ def _table(batch: pa.RecordBatch, chosen: Sequence[int], where: str) -> NDArray[
     return table
 
 
-def _split(table: NDArray[np.float32], layout: Layout, where: str) -> Batch:
+def _split(table: NDArray[np.float32], layout: Layout, first: int, where: str) -> Batch:
     size = layout.label_size
     if not size:
         return Batch(table)
     labels = table[:, :size]
-    if np.isnan(labels).any():
-        raise DataError(f"{where}: a number as label is needed in every row; got null or nan")
+    if not np.isfinite(labels).all():
+        row, column = np.argwhere(~np.isfinite(labels))[0]
+        got = "null or nan" if np.isnan(labels[row, column]) else f"{labels[row, column]:g}"
+        raise DataError(f"{where}, row {first + row}: a finite number as label is needed; got {got}")
     return Batch(np.ascontiguousarray(table[:, size:]), labels[:, 0].copy() if size == 1 else labels.copy())
