@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import io
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from sagecask.errors import DataError, NotAcceptable
+from sagecask.formats.ahead import Ahead
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.framing import MAGIC, frame, records
 from sagecask.formats.lines import quote
 from sagecask.formats.record_pb2 import Record, Value
-from sagecask.formats.rows import MAX_WIDTH, Rows, join_labels
+from sagecask.formats.rows import MAX_WIDTH, Rows, join_labels, to_csr
+from sagecask.native import core
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
     from sagecask.formats.predictions import Predictions
     from sagecask.formats.record_pb2 import Float32Tensor, Float64Tensor, Int32Tensor
+    from sagecask.native.interface import Buffer, Core
 
     Tensor = Float32Tensor | Float64Tensor | Int32Tensor
 
@@ -37,21 +41,37 @@ class RecordioProtobufCodec(Codec):
 
     name = "recordIO-protobuf"
 
+    def __init__(self, core: Core | None = core) -> None:
+        """Use the compiled core for whatever is well-formed, or protobuf for all of it."""
+        self._core = core
+
     def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
-        numbered = enumerate(records(stream, where), 1)
-        width = layout.width
-        while payloads := list(_portion(numbered)):
-            batch = _batch(payloads, width, where)
-            width = batch.width
+        source = Ahead(stream)
+        number, width = 1, layout.width
+        while True:
+            count, portion = source.frames(self._core, BATCH_RECORDS, BATCH_BYTES) if self._core else (0, None)
+            batch = _compiled(portion, count, width, self._core) if self._core and portion else None
+            if batch is None:
+                rest = cast("BinaryIO", source) if portion is None else io.BytesIO(portion)
+                payloads = list(_portion(enumerate(records(rest, where, number), number)))
+                if not payloads:
+                    return
+                batch, count = _batch(payloads, Rows(width, mixed=False), where), len(payloads)
+            number, width = number + count, batch.width
             yield batch
 
     def decode(self, body: bytes, layout: Layout) -> Batch:
         """Return the rows of framed records, or of one bare record: batch transform may strip the frame."""
         where = "request body"
+        if self._core is not None:
+            count, end, _ = self._core.frames(body, len(body), len(body))
+            batch = _compiled(body, count, layout.width, self._core) if count and end == len(body) else None
+            if batch is not None:
+                return batch
         payloads = list(records(io.BytesIO(body), where)) if body.startswith(MAGIC) else [body] if body else []
         if not payloads:
             raise DataError(f"{where}: at least one record is needed; got none")
-        return _batch(list(enumerate(payloads, 1)), layout.width, where)
+        return _batch(list(enumerate(payloads, 1)), Rows(layout.width), where)
 
     def encode(self, predictions: Predictions) -> bytes:
         """Return one framed record per row, each column a Float32Tensor in its label map, keys sorted."""
@@ -80,6 +100,50 @@ def _write_dense(batch: Batch, features: NDArray[np.float32]) -> bytes:
     return table.tobytes()
 
 
+def _compiled(portion: Buffer, count: int, width: int | None, core: Core) -> Batch | None:
+    """Return the rows of `count` whole records, or None where they need a closer look."""
+    head = core.record(portion)
+    if head is None:
+        return None
+    values, keyed, shape, n_labels = head
+    # a number has a byte at least
+    if count * max(values * (not keyed), n_labels) > len(portion):
+        return None
+    labels = np.empty((count, n_labels), np.float32)
+    if not keyed and values:
+        features = _dense(portion, labels, width or values, core)
+    else:
+        features = _sparse(portion, labels, width or shape or 0, core)
+    if features is None or not np.isfinite(labels).all():
+        return None
+    return Batch(features, (labels[:, 0] if n_labels == 1 else labels) if n_labels else None)
+
+
+def _dense(portion: Buffer, labels: NDArray[np.float32], width: int, core: Core) -> NDArray[np.float32] | None:
+    if len(labels) * width > len(portion):
+        return None
+    features = np.empty((len(labels), width), np.float32)
+    rows, _ = core.dense(portion, features, labels)
+    return features if rows == len(labels) else None
+
+
+def _sparse(portion: Buffer, labels: NDArray[np.float32], width: int, core: Core) -> csr_matrix | None:
+    if not 0 < width <= MAX_WIDTH:
+        return None
+    rows, entries, _ = core.sparse_count(portion, width, labels.shape[1])
+    if rows != len(labels):
+        return None
+    csr = np.empty(entries, np.float32), np.empty(entries, np.int32), np.empty(rows + 1, np.int64)
+    rows, _, _ = core.sparse(portion, width, labels, csr)
+    if rows != len(labels):
+        return None
+    try:
+        return to_csr(csr[0], csr[1], np.diff(csr[2]), width)
+    except ValueError:
+        # a key occurs twice
+        return None
+
+
 def _portion(numbered: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
     size = 0
     for number, payload in islice(numbered, BATCH_RECORDS):
@@ -89,8 +153,8 @@ def _portion(numbered: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes
             return
 
 
-def _batch(payloads: list[tuple[int, bytes]], width: int | None, where: str) -> Batch:
-    rows, labels, places = Rows(width), [], []
+def _batch(payloads: list[tuple[int, bytes]], rows: Rows, where: str) -> Batch:
+    labels, places = [], []
     for number, payload in payloads:
         place = f"{where}, record {number}"
         record = _parse(payload, place)

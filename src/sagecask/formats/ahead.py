@@ -1,0 +1,63 @@
+"""A stream of RecordIO records, looked at many records at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from sagecask.native.interface import CUT, ODD
+
+if TYPE_CHECKING:
+    import io
+
+    from sagecask.native.interface import Core
+
+BUFFER_BYTES = 2 * 1024 * 1024
+
+
+class Ahead:
+    """Hands out whole records at once where it can, and single bytes where not; nothing is lost in between."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = cast("io.BufferedIOBase", stream)
+        self._buffer = bytearray()
+        # what is read and not handed out yet
+        self._start = self._end = 0
+
+    def frames(self, core: Core, max_records: int, max_bytes: int) -> tuple[int, memoryview | None]:
+        """Return the number and bytes of the records that come next, or None where those need a closer look.
+
+        There are `max_records`, or as many as have payloads of `max_bytes`; fewer at the end. The bytes are good until
+        the next call.
+        """
+        while True:
+            waiting = memoryview(self._buffer)[self._start : self._end]
+            count, size, why = core.frames(waiting, max_records, max_bytes)
+            if why == CUT and self._fill():
+                continue
+            # at the end, a record that is cut off
+            if why == ODD or not count or (why == CUT and size < len(waiting)):
+                return 0, None
+            self._start += size
+            return count, waiting[:size]
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the bytes that come next."""
+        if self._start < self._end:
+            stop = self._end if size < 0 else min(self._end, self._start + size)
+            piece = bytes(memoryview(self._buffer)[self._start : stop])
+            self._start = stop
+            return piece
+        return self._stream.read(size)
+
+    def _fill(self) -> bool:
+        """Read more behind what waits; False at the end."""
+        waiting = self._end - self._start
+        if len(self._buffer) - waiting < BUFFER_BYTES:
+            # twice as long, so that a long record is not moved over and over
+            buffer = bytearray(max(2 * len(self._buffer), 2 * BUFFER_BYTES))
+        else:
+            buffer = self._buffer
+        buffer[:waiting] = self._buffer[self._start : self._end]
+        self._buffer, self._start = buffer, 0
+        self._end = waiting + self._stream.readinto(memoryview(buffer)[waiting:])
+        return self._end > waiting
