@@ -67,7 +67,7 @@ def test_body_is_read_once_and_predicted_once(probe_client):
         "wsgi.input": io.BytesIO(b"-2\n-2\n"),
     }
     statuses = []
-    client.application.wsgi_app(environ, lambda status, headers, info=None: statuses.append(status))
+    client.application.wsgi_app(environ, lambda status, *_: statuses.append(status))
     assert statuses == ["500 INTERNAL SERVER ERROR"]
     assert environ["wsgi.input"].tell() == 3
     assert str(environ[FAILURE]) == "probe: the library must not fail; got a failure"

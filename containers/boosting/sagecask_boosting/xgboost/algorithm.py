@@ -82,4 +82,6 @@ class XGBoost(Algorithm):
         from sagecask_boosting.xgboost.loading import load  # noqa: PLC0415 - imports the library
         from sagecask_boosting.xgboost.model import XGBoostModel  # noqa: PLC0415 - imports the library
 
-        return XGBoostModel(load(folder, settings), settings=settings)
+        model = XGBoostModel(load(folder, settings), settings=settings)
+        model.prepare()
+        return model

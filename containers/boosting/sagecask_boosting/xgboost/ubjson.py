@@ -1,86 +1,99 @@
-"""A look whether UBJSON is whole, since the library's reader runs over the end of a file that is cut off.
-
-Source: ubjson.org, draft 12: a marker, then its value; containers may name type (`$`) and count (`#`) of their items.
-"""
+"""Universal Binary JSON as far as XGBoost writes it, its arrays of numbers read as wholes (ubjson.org, draft 12)."""
 
 from __future__ import annotations
 
-_FIXED = {
-    ord(marker): size
-    for marker, size in {
-        "Z": 0, "N": 0, "T": 0, "F": 0, "i": 1, "U": 1, "C": 1, "I": 2, "l": 4, "L": 8, "d": 4, "D": 8,
-    }.items()
-}  # fmt: skip
-_INTEGERS = frozenset(b"iUIlL")
-_TEXTS = frozenset(b"SH")
-_ARRAY, _ARRAY_END, _OBJECT, _OBJECT_END, _TYPE, _COUNT = b"[]{}$#"
-# models nest seven levels deep; the limit keeps a hostile file from using up the stack
-_MAX_DEPTH = 64
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NUMBERS = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}
+_STRUCTS = {
+    marker: struct.Struct(f">{code}")
+    for marker, code in {b"i": "b", b"U": "B", b"I": "h", b"l": "i", b"L": "q", b"d": "f", b"D": "d"}.items()
+}
+_CONSTANTS = {b"T": True, b"F": False, b"Z": None}
 
 
-def check_whole(raw: bytes) -> None:
-    """Walk over one value.
+def parse(raw: bytes) -> object:
+    """Return the value that the bytes hold: dict, list, str, number, bool or None; arrays of one type are numpy's.
 
     Raises
     ------
-    ValueError : it is not UBJSON, or ends early
+    ValueError : something that is not known here, or the end comes too early
     """
     try:
-        end = _value(raw, 0, 0)
-    except IndexError as error:
-        raise ValueError(f"ends early, after {len(raw)} bytes") from error
-    if end > len(raw):
-        raise ValueError(f"ends early, after {len(raw)} bytes")
+        return _Reader(raw).value()
+    except (struct.error, IndexError) as error:
+        raise ValueError(f"UBJSON: a whole value is needed; got {error}") from error
 
 
-def _value(raw: bytes, at: int, depth: int) -> int:
-    """Return the offset behind the value whose marker is at `at`."""
-    return _content(raw, raw[at], at + 1, depth)
+class _Reader:
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._at = 0
+        self._containers: dict[bytes, Callable[[], object]] = {b"{": self._object, b"[": self._array}
 
+    def value(self) -> object:
+        marker = self._take(1)
+        if marker in _STRUCTS:
+            return self._number(marker)
+        if marker in self._containers:
+            return self._containers[marker]()
+        if marker == b"S":
+            return self._text()
+        if marker in _CONSTANTS:
+            return _CONSTANTS[marker]
+        raise ValueError(f"UBJSON: a known type is needed; got {marker!r} before byte {self._at}")
 
-def _content(raw: bytes, marker: int, at: int, depth: int) -> int:
-    if marker in _FIXED:
-        return at + _FIXED[marker]
-    if marker in _TEXTS:
-        return _text(raw, at)
-    if marker in {_ARRAY, _OBJECT} and depth < _MAX_DEPTH:
-        return _container(raw, at, depth + 1, keyed=marker == _OBJECT)
-    raise ValueError(f"unknown marker {marker:#04x} before byte {at}")
+    def _take(self, size: int) -> bytes:
+        piece = self._raw[self._at : self._at + size]
+        if size < 0 or len(piece) < size:
+            raise ValueError(f"UBJSON: {size} bytes are needed; got {len(piece)} from byte {self._at}")
+        self._at += size
+        return piece
 
+    def _number(self, marker: bytes) -> int | float:
+        kind = _STRUCTS[marker]
+        number: int | float = kind.unpack_from(self._raw, self._at)[0]
+        self._at += kind.size
+        return number
 
-def _container(raw: bytes, at: int, depth: int, *, keyed: bool) -> int:
-    marker, count = None, None
-    if raw[at] == _TYPE:
-        marker, at = raw[at + 1], at + 2
-    if raw[at] == _COUNT:
-        count, at = _integer(raw, at + 1)
-    if marker in _FIXED and count is not None and not keyed:
-        return at + _FIXED[marker] * count
-    end = _OBJECT_END if keyed else _ARRAY_END
-    while count is None or count > 0:
-        if count is None:
-            if raw[at] == end:
-                return at + 1
-        else:
-            count -= 1
-        if keyed:
-            at = _text(raw, at)
-        at = _value(raw, at, depth) if marker is None else _content(raw, marker, at, depth)
-    return at
+    def _count(self) -> int:
+        marker = self._take(1)
+        if marker not in _STRUCTS:
+            raise ValueError(f"UBJSON: a count is needed; got {marker!r} before byte {self._at}")
+        return int(self._number(marker))
 
+    def _text(self) -> str:
+        return self._take(self._count()).decode("utf-8", "replace")
 
-def _text(raw: bytes, at: int) -> int:
-    length, at = _integer(raw, at)
-    return at + length
+    def _next_is(self, marker: bytes) -> bool:
+        found = self._raw.startswith(marker, self._at)
+        self._at += found
+        return found
 
+    def _object(self) -> dict[str, object]:
+        members: dict[str, object] = {}
+        while not self._next_is(b"}"):
+            name = self._text()
+            members[name] = self.value()
+        return members
 
-def _integer(raw: bytes, at: int) -> tuple[int, int]:
-    """Return a count and the offset behind it."""
-    marker = raw[at]
-    if marker not in _INTEGERS:
-        raise ValueError(f"byte {at}: a count; got marker {marker:#04x}")
-    behind = at + 1 + _FIXED[marker]
-    value = int.from_bytes(raw[at + 1 : behind], "big", signed=marker != ord("U"))
-    if value < 0:
-        raise ValueError(f"byte {at}: a count of at least 0; got {value}")
-    return value, behind
+    def _array(self) -> object:
+        kind = self._take(1) if self._next_is(b"$") else None
+        count = self._count() if self._next_is(b"#") else None
+        if kind is not None:
+            if count is None or kind not in _NUMBERS:
+                raise ValueError(f"UBJSON: a counted array of numbers is needed; got one of {kind!r}")
+            dtype = np.dtype(_NUMBERS[kind])
+            return np.frombuffer(self._take(count * dtype.itemsize), dtype)
+        if count is not None:
+            return [self.value() for _ in range(count)]
+        values = []
+        while not self._next_is(b"]"):
+            values.append(self.value())
+        return values
