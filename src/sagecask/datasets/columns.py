@@ -54,13 +54,15 @@ class Column:
         if not self.finite:
             return np.array([0.0, 1.0])
         span = self.maximum - self.minimum
+        size = max(abs(self.minimum), abs(self.maximum))
         # beyond, a half is lost on a double
-        if self.whole and span < 2**50:
+        if self.whole and size < 2**50:
             step = math.ceil((span + 1) / BINS)
             bins = math.ceil((span + 1) / step)
             return self.minimum - 0.5 + step * np.arange(bins + 1, dtype=np.float64)
         if span == 0:
-            return np.array([self.minimum - 0.5, self.minimum + 0.5])
+            half = max(0.5, size / 1000)
+            return np.array([self.minimum - half, self.minimum + half])
         return np.linspace(self.minimum, self.maximum, BINS + 1)
 
 

@@ -90,7 +90,8 @@ class Inspection:
             for each in self.columns[:SHOWN_COLUMNS]
         ]
         left = self.summary.features + self.lead - SHOWN_COLUMNS
-        return [head, *rows, *([f"... and {left:,} more; --json has them"] if left > 0 else [])]
+        has = "them" if self.summary.features <= MAX_COLUMNS else f"the first {MAX_COLUMNS:,}"
+        return [head, *rows, *([f"... and {left:,} more; --json has {has}"] if left > 0 else [])]
 
 
 def inspect(about: SourceDescription, *, plots: int, terminal: bool) -> Inspection:
