@@ -1,7 +1,7 @@
 #!/bin/bash
 # Make sagecask/base and sagecask/build out of Debian packages, where no image registry can be reached: the equivalents
 # of the public slim Python image, which the Dockerfiles take as BASE_IMAGE and BUILD_IMAGE. Packages come from wherever
-# this machine's apt takes them; sagecask/build also has this machine's certificates and pip settings.
+# this machine's apt takes them; sagecask/build also has a compiler, and this machine's certificates and pip settings.
 set -euo pipefail
 
 suite=${SUITE:-bookworm}
@@ -36,7 +36,7 @@ echo "base image: sagecask/build"
 pip_settings >"$work/pip.conf"
 cp "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$work/ca-certificates.crt"
 hooks=(--customize-hook="copy-in $work/pip.conf /etc" --customize-hook="copy-in $work/ca-certificates.crt /etc/ssl/certs")
-debian "$work/build.tar" ca-certificates python3 python3-venv
+debian "$work/build.tar" ca-certificates gcc libc6-dev python3 python3-dev python3-venv
 docker import --change 'CMD ["python3"]' "$work/build.tar" sagecask/build >/dev/null
 
-docker image ls --filter reference='sagecask/b*'
+docker image ls --filter reference=sagecask/base --filter reference=sagecask/build

@@ -94,6 +94,14 @@ def test_no_installer_compiler_or_cache_is_left(inside):
     assert inside("find / -xdev -type d -name pip") == ""
 
 
+def test_compiled_cores_are_compiled(inside):
+    without = inside(
+        "cd /opt/sagecask/lib/python3.*/site-packages && for folder in sagecask*/native; do "
+        "ls $folder/*.so >/dev/null || echo $folder; done"
+    )
+    assert without == ""
+
+
 def test_nothing_is_compiled_at_start(inside):
     missing = inside(
         "cd /opt/sagecask/lib/python3.*/site-packages && for file in $(find . -name '*.py'); do "

@@ -265,7 +265,9 @@ def test_the_first_ping_succeeds_soon_after_the_start(image, trained, capsys):
         print(f"\nfrom start to the first /ping 200: {', '.join(f'{value:.2f} s' for value in sorted(seconds))}")
 
 
-def test_the_image_keeps_to_its_budget_of_600_megabytes(image):
+def test_the_image_keeps_to_its_budget(image):
     with TrackedContainer(image, "--version") as container:
         assert container.wait() == 0
-        assert container.container.image.attrs["Size"] <= 600e6
+        size = container.container.image.attrs["Size"]
+    # the wheel for GPUs and NCCL, which it comes with, are 700 MB alone
+    assert size <= (600e6 if image.endswith(":cpu") else 1_250e6)
