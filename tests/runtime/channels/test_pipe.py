@@ -263,3 +263,12 @@ def test_file_of_a_pipe_cannot_be_opened_by_name(data: Path):
     with pytest.raises(DataError) as caught:
         pipe(data).open("a.jpg")
     assert str(caught.value) == 'channel "train": input mode File or FastFile is needed to read "a.jpg"; got Pipe'
+
+
+def test_object_left_unread_ends_the_wait_for_its_bytes(data: Path, feed: Feed):
+    feed(b"1,2\n", after="; sleep 60")
+    objects = pipe(data, timeout=60).objects()
+    next(objects)
+    started = time.monotonic()
+    objects.close()
+    assert time.monotonic() - started < 10
