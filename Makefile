@@ -29,13 +29,16 @@ help:  ## list the commands
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' Makefile | expand -t 14
 	@echo "families: $(FAMILIES)"
 
-.venv/installed: constraints.txt pyproject.toml images/install.py $(wildcard containers/*/pyproject.toml)
+.venv/dependencies: constraints.txt pyproject.toml images/install.py $(wildcard containers/*/pyproject.toml)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python images/install.py dependencies .venv $(PACKAGES)
+	@touch $@
+
+.venv/packages: .venv/dependencies $(shell find src containers -name setup.py -o -name '*.[ch]') setup.py
 	$(BIN)/python images/install.py packages --editable .venv $(PACKAGES)
 	@touch $@
 
-venv: .venv/installed  ## set up .venv with everything that constraints.txt pins for this machine
+venv: .venv/packages  ## set up .venv with everything that constraints.txt pins for this machine
 
 demo: venv  ## train on Census-Income, serve, predict, report; ENGINE=docker runs it in the image
 	$(BIN)/python examples/census/demo.py --engine $(ENGINE)
@@ -85,7 +88,8 @@ image-size: venv  ## say where the size of the images of FAMILY goes
 	$(BIN)/python images/size.py sagecask/$(FAMILY):$(DEVICE)
 
 test-image: venv  ## test the images of FAMILY from outside
-	FAMILY=$(FAMILY) DEVICE=$(DEVICE) $(BIN)/pytest -m "image$(if $(filter cpu,$(DEVICE)), and not gpu)" tests/images tests/architecture/test_readme.py
+	FAMILY=$(FAMILY) DEVICE=$(DEVICE) $(BIN)/pytest -m "image$(if $(filter cpu,$(DEVICE)), and not gpu)" \
+		$(wildcard tests/images/test_*.py tests/images/$(FAMILY)) tests/architecture/test_readme.py
 
 push: venv  ## push the tested images of FAMILY to REGISTRY
 	for algorithm in $(FAMILY) $(ALGORITHMS); do \
