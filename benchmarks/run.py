@@ -46,9 +46,11 @@ def measure(name: str, module: ModuleType) -> None:
     title = (module.__doc__ or name).splitlines()[0].rstrip(".")
     print(f"\n## {title}\n", flush=True)
     start = time.perf_counter()
-    rows = list(module.rows())
-    for _, group in groupby(rows, key=tuple):
-        print(table(list(group)), flush=True)
+    rows: list[Mapping[str, Any]] = []
+    for _, group in groupby(module.rows(), key=tuple):
+        found = list(group)
+        print(table(found), flush=True)
+        rows += found
     print(f"({time.perf_counter() - start:.0f} s)", flush=True)
     results = FOLDER / "results"
     results.mkdir(exist_ok=True)
