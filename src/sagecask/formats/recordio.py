@@ -17,6 +17,7 @@ from sagecask.formats.framing import MAGIC, frame, records
 from sagecask.formats.lines import quote
 from sagecask.formats.record_pb2 import Record, Value
 from sagecask.formats.rows import MAX_WIDTH, Rows, join_labels, to_csr
+from sagecask.formats.sparse_records import write_sparse
 from sagecask.native import core
 
 if TYPE_CHECKING:
@@ -80,10 +81,13 @@ class RecordioProtobufCodec(Codec):
 
 def write(batch: Batch) -> bytes:
     """Return rows as framed records of Float32Tensors: dense, or with keys and shape; labels where there are any."""
-    rows = range(len(batch))
-    if len(batch) and isinstance(batch.features, np.ndarray):
+    if not len(batch):
+        return b""
+    if isinstance(batch.features, np.ndarray):
         return _write_dense(batch, batch.features)
-    return b"".join(frame(_record(batch, row).SerializeToString(deterministic=True)) for row in rows)
+    none = np.empty((len(batch), 0), dtype=np.float32)
+    label = none if batch.labels is None else batch.labels.reshape(len(batch), -1)
+    return write_sparse(batch.features, label, Record(label=_record(batch, 0).label).SerializeToString())
 
 
 def _write_dense(batch: Batch, features: NDArray[np.float32]) -> bytes:

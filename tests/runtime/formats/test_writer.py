@@ -11,6 +11,7 @@ from sagecask.errors import DataError, UnsupportedMediaType
 from sagecask.formats import Batch, MediaType, csv, jsonlines, libsvm, recordio
 from sagecask.formats.decimals import cells
 from sagecask.formats.framing import frame
+from sagecask.formats.rows import to_csr
 from sagecask.formats.writer import FORMS, form_for
 
 NAN, INF = float("nan"), float("inf")
@@ -65,6 +66,25 @@ def test_jsonlines_are_dense_or_sparse_and_strict_json():
 )
 def test_dense_records_are_the_bytes_that_protobuf_makes_one_by_one(features, label_size):
     labels = np.arange(len(features) * label_size, dtype=np.float32).reshape(len(features), label_size)
+    batch = Batch(features, labels if label_size else None)
+    one_by_one = (recordio._record(batch, row).SerializeToString(deterministic=True) for row in range(len(batch)))
+    assert recordio.write(batch) == b"".join(map(frame, one_by_one))
+
+
+@given(
+    rows=st.lists(
+        st.dictionaries(st.one_of(st.integers(0, 300), st.integers(0, 2**31 - 2)), st.floats(width=32), max_size=40),
+        max_size=6,
+    ),
+    wide=st.booleans(),
+    label_size=st.integers(0, 3),
+)
+def test_sparse_records_are_the_bytes_that_protobuf_makes_one_by_one(rows, wide, label_size):
+    highest = max((key for row in rows for key in row), default=0)
+    keys = np.array([key for row in rows for key in row], dtype=np.int64)
+    values = np.array([value for row in rows for value in row.values()], dtype=np.float32)
+    features = to_csr(values, keys, [len(row) for row in rows], 2**31 - 1 if wide else highest + 1)
+    labels = np.arange(len(rows) * label_size, dtype=np.float32).reshape(len(rows), label_size)
     batch = Batch(features, labels if label_size else None)
     one_by_one = (recordio._record(batch, row).SerializeToString(deterministic=True) for row in range(len(batch)))
     assert recordio.write(batch) == b"".join(map(frame, one_by_one))
