@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
     ROOT / "docs" / "quickstart.md",
+    ROOT / "docs" / "input_modes.md",
     ROOT / "docs" / "data.md",
     *sorted(ROOT.glob("containers/*/README.md")),
     *sorted((ROOT / "docs" / "algorithms").glob("*.md")),

@@ -88,6 +88,9 @@ def _check_together(where: str, channel: LocalChannel) -> None:
         raise UsageError(
             f"{where}: {needed} must be given with data type {channel.data_type}; got {len(channel.attribute_names)}"
         )
+    if channel.shuffle_seed is not None and not channel.piped:
+        # files have names, and are read in their order
+        raise UsageError(f"{where}: shuffle seed must not be given in input mode {channel.input_mode}; got one")
     if channel.compression != "None" and not channel.piped:
         # API Channel: CompressionType is for Pipe mode
         raise UsageError(f'{where}: compression must be None in input mode {channel.input_mode}; got "Gzip"')
