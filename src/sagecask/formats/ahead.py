@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sagecask.native.interface import Core
 
-BUFFER_BYTES = 2 * 1024 * 1024
+BUFFER_BYTES = 1024 * 1024
 
 
 class Ahead:

@@ -66,10 +66,16 @@ def _stack(features: Sequence[NDArray[np.float32] | csr_matrix]) -> NDArray[np.f
     from scipy.sparse import vstack  # noqa: PLC0415 - scipy costs start-up that dense requests need not pay
 
     width = max(each.shape[1] for each in features)
-    rows = [dense_to_csr(each) if isinstance(each, np.ndarray) else each.copy() for each in features]
-    for row in rows:
-        row.resize(row.shape[0], width)
-    return vstack(rows, format="csr", dtype=np.float32)
+    rows = [dense_to_csr(each) if isinstance(each, np.ndarray) else each for each in features]
+    return vstack([_widened(each, width) for each in rows], format="csr", dtype=np.float32)
+
+
+def _widened(rows: csr_matrix, width: int) -> csr_matrix:
+    if rows.shape[1] == width:
+        return rows
+    wider = rows.copy()
+    wider.resize(rows.shape[0], width)
+    return wider
 
 
 def _join(columns: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:

@@ -99,7 +99,7 @@ def write(batch: Batch) -> bytes:
 class _Parsed:
     """Lines as arrays: `counts` pairs a line, their `indices` and float32 `values`; labels (n_rows,).
 
-    `line` is the number of the first of them.
+    `line` is the number of the first of them, `rising` whether the indices of every line are known to rise.
     """
 
     line: int
@@ -108,10 +108,11 @@ class _Parsed:
     values: NDArray[np.float32]
     labels: NDArray[np.float32] | None
     weights: NDArray[np.float32] | None
+    rising: bool = False
 
     def batch(self, width: int | None) -> Batch:
         highest = int(self.indices.max()) + 1 if len(self.indices) else 0
-        features = to_csr(self.values, self.indices, self.counts, max(highest, width or 0))
+        features = to_csr(self.values, self.indices, self.counts, max(highest, width or 0), rising=self.rising)
         return Batch(features, self.labels, self.weights)
 
 
@@ -128,11 +129,11 @@ def _compiled(block: bytes, first: int, core: Core, *, labelled: bool) -> _Parse
         return None
     line = first + _blank_lines(block)
     if not labelled:
-        return _Parsed(line, counts, indices, values, None, None)
+        return _Parsed(line, counts, indices, values, None, None, rising)
     labels, weights = labels[:rows], weights[:rows]
     if np.isnan(labels).any() or np.isnan(weights).any():
         return None
-    return _Parsed(line, counts, indices, values, labels, weights if weighted else None)
+    return _Parsed(line, counts, indices, values, labels, weights if weighted else None, rising)
 
 
 def _blank_lines(block: bytes) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Tensor = Float32Tensor | Float64Tensor | Int32Tensor
 
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 2 * 1024 * 1024
 BATCH_RECORDS = 16384
 KEY = "values"
 
@@ -138,11 +138,11 @@ def _sparse(portion: Buffer, labels: NDArray[np.float32], width: int, core: Core
     if rows != len(labels):
         return None
     csr = np.empty(entries, np.float32), np.empty(entries, np.int32), np.empty(rows + 1, np.int64)
-    rows, _, _ = core.sparse(portion, width, labels, csr)
+    rows, _, rising = core.sparse(portion, width, labels, csr)
     if rows != len(labels):
         return None
     try:
-        return to_csr(csr[0], csr[1], np.diff(csr[2]), width)
+        return to_csr(csr[0], csr[1], np.diff(csr[2]), width, rising=rising)
     except ValueError:
         # a key occurs twice
         return None

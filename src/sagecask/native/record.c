@@ -13,8 +13,8 @@ typedef struct {
     Span bytes;         /* of a length-delimited field; else of the number itself */
 } Field;
 
-/* The next field of a message: 1, or 0 where the message is odd. The caller asks only while p < end. */
-static int next_field(Span *message, Field *field) {
+/* The next field of a message: 1, or 0 where the message is odd. */
+static int any_field(Span *message, Field *field) {
     uint64_t tag, size;
     if (!read_varint(&message->p, message->end, &tag) || tag > UINT32_MAX || tag < 8)
         return 0;
@@ -46,6 +46,23 @@ static int next_field(Span *message, Field *field) {
     message->p = start + size;
     field->bytes = (Span){start, message->p};
     return 1;
+}
+
+/* The same, the short way for what most fields are: some bytes, tag and size in three at most. */
+static inline int next_field(Span *message, Field *field) {
+    const uint8_t *p = message->p;
+    size_t left = (size_t)(message->end - p);
+    if (LIKELY(left >= 3 && p[0] < 0x80 && p[0] >= 8 && (p[0] & 7) == WIRE_BYTES && (p[1] < 0x80 || p[2] < 0x80))) {
+        size_t two = p[1] >> 7, size = (p[1] & 0x7fU) | (two ? (size_t)p[2] << 7 : 0), head = 2 + two;
+        if (UNLIKELY(size > left - head))
+            return 0;
+        field->number = p[0] >> 3;
+        field->wire = WIRE_BYTES;
+        field->bytes = (Span){p + head, p + head + size};
+        message->p = field->bytes.end;
+        return 1;
+    }
+    return any_field(message, field);
 }
 
 /* Set in the last byte of a varint, which is how it ends, if inverted. */
