@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import selectors
 import signal
 import socket
+import threading
 import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gunicorn import util
 from gunicorn.http import errors
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+
+from sagecask.serve.connection import Connection
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from gunicorn.http.message import Request
-    from gunicorn.workers.gthread import TConn
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +32,11 @@ _log = logging.getLogger(__name__)
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 # between closing the connection of a late request and ending the process that is stuck with it
 STUCK_SECONDS = 2.0
+# after which a thread's turn passes on; others may wait that long, and twice as long where it has just begun
+PATIENCE_SECONDS = 0.005
+# looks without work after which the main thread sleeps until it is woken
+IDLE_LOOKS = 40
+NOTIFY_SECONDS = 1.0
 # what the HTTP parser refuses before the application sees it; anything else of its errors is 400
 PARSER_STATUSES = {
     errors.LimitRequestLine: (414, "URI Too Long"),
@@ -46,42 +58,193 @@ def _release_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A connection that the thread on turn attends to; `polled` while the poller still looks at it."""
+
+    conn: Connection
+    since: float
+    polled: bool = True
+
+
 class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A gunicorn thread worker that ends requests which outlast `timeout_seconds`, of the server's application."""
+    """Threads of which one at a time waits for clients and answers them itself, without handing anything over.
+
+    Where that takes longer than `PATIENCE_SECONDS` the next thread has its turn, and the first one ends its work beside
+    it. So requests of microseconds cost no change of threads, and requests of seconds hold up nobody. The main thread
+    sees to the turns, and to requests that outlast `timeout_seconds` of the server's application.
+    """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._limit: float = self.app.timeout_seconds
-        self._started: dict[TConn, float] = {}
-        self._late: set[TConn] = set()
+        self._connections: set[Connection] = set()
+        self._started: dict[Connection, float] = {}
+        self._late: set[Connection] = set()
+        # who holds it waits for clients; passed on under the guard, as all that threads share is changed
+        self._turn = threading.Lock()
+        self._guard = threading.Lock()
+        self._work: _Work | None = None
+        self._bell = threading.Event()
+        self._asleep = False
 
     def init_signals(self) -> None:
         super().init_signals()
         _release_signals()
 
-    def handle(self, conn: TConn) -> object:
-        """Answer one request, in a thread of its own; its time runs from here to the last byte of the answer."""
-        self._started[conn] = time.monotonic()
+    def handle_exit(self, _number: int, _frame: FrameType | None) -> None:
+        self.alive = False
+        self._bell.set()
+
+    def run(self) -> None:
+        """Answer until the end is asked for, then what is under way, for `graceful_timeout` at most."""
+        self.set_accept_enabled(enabled=True)
+        threads = [threading.Thread(target=self._take_turns, daemon=True) for _ in range(self.cfg.threads)]
+        for thread in threads:
+            thread.start()
+        while self.alive and self.is_parent_alive():
+            self._see_to_turns(threads)
+        self.set_accept_enabled(enabled=False)
+        now = time.monotonic()
+        for conn in list(self._connections):
+            # a client may be sending on a connection that it was promised to keep
+            conn.timeout = min(conn.timeout, now + STOP_KEEPALIVE_LINGER)
+        while self._connections and time.monotonic() < now + self.cfg.graceful_timeout:
+            self._see_to_turns(threads)
+        for listener in self.sockets:
+            listener.close()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        with self._guard:
+            super().set_accept_enabled(enabled)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a new connection; its first bytes are waited for like those of any other."""
         try:
-            outcome = super().handle(conn)
+            client, address = listener.accept()
+        except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE}:
+                _log.warning("no file is left for a new connection: %d are open", len(self._connections))
+                self.set_accept_enabled(enabled=False)
+            return
+        conn = Connection(self.cfg, client, address, listener.getsockname())
+        self._connections.add(conn)
+        with self._guard:
+            self.poller.register(client, selectors.EVENT_READ, conn)
+        if len(self._connections) >= self.worker_connections:
+            self.set_accept_enabled(enabled=False)
+
+    def _see_to_turns(self, threads: list[threading.Thread]) -> None:
+        """Look after the thread on turn for about a second: often while there is work, not at all without."""
+        self.notify()
+        if not all(thread.is_alive() for thread in threads):
+            _log.critical("a thread that answers has ended; so does the worker, which is replaced")
+            os._exit(1)
+        if self.alive and not self._accepting and len(self._connections) < self.worker_connections:
+            self.set_accept_enabled(enabled=True)
+        end, idle = time.monotonic() + NOTIFY_SECONDS, 0
+        while (left := end - time.monotonic()) > 0:
+            idle = 0 if self._work else idle + 1
+            self._asleep = idle > IDLE_LOOKS
+            if self._bell.wait(left if self._asleep else PATIENCE_SECONDS):
+                self._bell.clear()
+                idle = 0
+                if not self.alive:
+                    break
+            self._asleep = False
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give the turn to another thread where the one that has it takes too long."""
+        with self._guard:
+            work = self._work
+            if work is not None and time.monotonic() - work.since > PATIENCE_SECONDS:
+                if work.polled:
+                    self.poller.unregister(work.conn.sock)
+                    work.polled = False
+                self._work = None
+                self._turn.release()
+
+    def _take_turns(self) -> None:
+        while True:
+            self._turn.acquire()
+            while all(self._attend(key) for key, _ in self.poller.select()):
+                pass
+
+    def _attend(self, key: selectors.SelectorKey) -> bool:
+        """Accept a connection, or go on with one; return whether it is still this thread's turn."""
+        if not isinstance(key.data, Connection):
+            key.data(key.fileobj)
+            return True
+        work = self._work = _Work(key.data, time.monotonic())
+        if self._asleep:
+            self._bell.set()
+        kept = self._go_on(work.conn)
+        if not kept:
+            self._leave(work)
+        with self._guard:
+            mine = self._work is work
+            if mine:
+                self._work = None
+            elif kept:
+                self.poller.register(work.conn.sock, selectors.EVENT_READ, work.conn)
+        return mine
+
+    def _go_on(self, conn: Connection) -> bool:
+        """Receive, and answer every request that is whole; return whether the connection is kept."""
+        try:
+            open_ended = conn.receive()
+        except OSError as error:
+            _log.debug("connection was lost: %s", error)
+            self._forget(conn)
+            return False
+        while conn.pending:
+            self._started.setdefault(conn, time.monotonic())
+            if open_ended and not conn.parser.ready():
+                return True
+            if not self.handle(conn):
+                return False
+            conn.set_timeout()
+        return open_ended
+
+    def _leave(self, work: _Work) -> None:
+        with self._guard:
+            if work.polled:
+                self.poller.unregister(work.conn.sock)
+                work.polled = False
+        # waits for the client to have read its answer
+        util.close_graceful(work.conn.sock)
+        self._connections.discard(work.conn)
+        if not self.alive:
+            self._bell.set()
+
+    def _forget(self, conn: Connection) -> None:
+        self._late.discard(conn)
+        self._started.pop(conn, None)
+
+    def handle(self, conn: Connection) -> object:
+        """Answer one request; its time runs from its first byte to the last of the answer."""
+        conn.answering = True
+        try:
+            return super().handle(conn)
         finally:
-            self._late.discard(conn)
-            del self._started[conn]
-        if outcome is False:
-            self._close(conn)
-        return outcome
+            conn.answering = False
+            self._forget(conn)
 
     def notify(self) -> None:
-        """Tell the master that this process lives, about once a second, and look at the requests under way."""
+        """Tell the master that this process lives, and look at the requests under way and at idle connections."""
         super().notify()
         now = time.monotonic()
         for conn, started in list(self._started.items()):
-            if now - started > self._limit + STUCK_SECONDS:
+            if conn.answering and now - started > self._limit + STUCK_SECONDS:
                 _log.critical("a request still runs after %.0f s; the worker ends and is replaced", now - started)
                 os._exit(1)
             if now - started > self._limit and conn not in self._late:
                 self._late.add(conn)
                 _log.error("a request took more than %.0f s; its connection is closed", self._limit)
+                _shut(conn)
+        for conn in list(self._connections):
+            if now > conn.timeout and conn not in self._started:
                 _shut(conn)
 
     def handle_error(
@@ -96,13 +259,8 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         else:
             super().handle_error(req, client, addr, exc)
 
-    def _close(self, conn: TConn) -> None:
-        # gunicorn lingers on a closing connection in the thread that accepts: one client could hold up all others
-        util.close_graceful(conn.sock)
-        conn.close = lambda graceful=False: None  # noqa: ARG005 - the signature is gunicorn's
 
-
-def _shut(conn: TConn) -> None:
+def _shut(conn: Connection) -> None:
     """Wake a thread that waits for the client; one that computes goes on."""
     try:
         conn.sock.shutdown(socket.SHUT_RDWR)
