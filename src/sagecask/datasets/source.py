@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 from sagecask.channels.decoded import plain
 from sagecask.datasets.file_format import FileFormat, named, sniffed
 from sagecask.errors import DataError, UsageError, UserError
@@ -81,11 +83,14 @@ class Source:
         layout = replace(self._layout, width=width)
         before = None
         for path in self.files:
+            row = 1
             for batch in self._read(path, layout, advance):
                 now = (batch.labels is None, batch.weights is None)
                 if before not in {None, now}:
                     raise DataError(f"{path}: labels and weights in all rows or in none are needed; got both")
                 before = now
+                _refuse_infinite(batch, row, path)
+                row += len(batch)
                 layout = replace(layout, width=batch.width)
                 yield batch
 
@@ -174,6 +179,17 @@ class _Counted(io.FileIO):
         count = min(count, self._left)
         self._left -= count
         self._advance(count)
+
+
+def _refuse_infinite(batch: Batch, first: int, path: Path) -> None:
+    """Refuse what a training job would refuse later; rows count from `first`."""
+    for what, column in (("label", batch.labels), ("weight", batch.weights)):
+        if column is not None and not np.isfinite(column).all():
+            row = int(np.argwhere(~np.isfinite(column))[0][0])
+            got = np.atleast_1d(column[row])
+            raise DataError(
+                f"{path}, row {first + row}: a finite number as {what} is needed; got {got[~np.isfinite(got)][0]:g}"
+            )
 
 
 def _opened(path: Path, advance: Callable[[int], None]) -> _Counted:

@@ -185,6 +185,18 @@ def test_bad_row_keeps_its_line_below_a_header_and_leaves_nothing(tmp_path, tabl
     assert list(tmp_path.iterdir()) == [table]
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("0,1\n1,2\ninf,3\n", {}, "row 3: a finite number as label is needed; got inf"),
+        ("0,1,2\n1,-inf,2\n", {"weighted": True}, "row 2: a finite number as weight is needed; got -inf"),
+    ],
+)
+def test_label_or_weight_that_no_job_would_take_is_refused(tmp_path, content, options, message):
+    (tmp_path / "a.csv").write_text(content)
+    assert fault(DataError, tmp_path / "b.csv", tmp_path / "a.csv", **options) == f"{tmp_path}/a.csv, {message}"
+
+
 @pytest.mark.parametrize("text", ["", "label,x\n"])
 def test_file_without_rows_is_refused(tmp_path, text):
     (tmp_path / "a.csv").write_text(text)
