@@ -5,6 +5,7 @@ import os
 import random
 import threading
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -108,3 +109,21 @@ def run_as_other(folder: Path) -> None:
     os.setgid(OTHER_USER)
     os.setuid(OTHER_USER)
     os._exit(run(job(folder), "docker", os.environ, terminal=False))
+
+
+def test_pipes_manifests_and_files_of_one_job_reach_the_image(tmp_path):
+    description = job(tmp_path)
+    assert run(description, "docker", os.environ, terminal=False) == 0
+    learned = (tmp_path / "out" / "model" / "xgboost-model").read_bytes()
+
+    (tmp_path / "rows.manifest").write_text('[{"prefix": "ro"}, "ws.csv"]')
+    channels = {
+        "train": LocalChannel(tmp_path / "rows.csv", "text/csv", "Pipe", record_wrapper="RecordIO"),
+        "validation": LocalChannel(tmp_path / "rows.manifest", "text/csv", data_type="ManifestFile"),
+    }
+    assert (
+        run(replace(description, channels=channels, output=tmp_path / "piped"), "docker", os.environ, terminal=False)
+        == 0
+    )
+    assert (tmp_path / "piped" / "model" / "xgboost-model").read_bytes() == learned
+    assert owners(tmp_path / "piped") == {os.getuid()}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sagecask.contract import Paths, TrainingJob
-from sagecask.errors import UserError
+from sagecask.errors import UsageError, UserError
 
 
 def write(root: Path, **files: object) -> Paths:
@@ -103,3 +103,14 @@ def test_text_that_is_no_json_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("value", "count"), [("", 0), ("-1", 0), ("0", 1), ("0,1,2", 3), ("GPU-abc", 1)])
 def test_visible_gpus_are_counted(tmp_path: Path, value: str, count: int) -> None:
     assert TrainingJob.read(Paths(tmp_path), {"CUDA_VISIBLE_DEVICES": value}).gpus == count
+
+
+def test_wait_for_a_pipe_is_a_variable(tmp_path: Path) -> None:
+    paths = write(tmp_path)
+    assert TrainingJob.read(paths, {}).pipe_timeout_seconds == 300
+    environ = {"SAGECASK_PIPE_TIMEOUT_SECONDS": "7"}
+    assert TrainingJob.read(paths, environ).pipe_timeout_seconds == 7
+    with pytest.raises(UsageError) as caught:
+        TrainingJob.read(paths, {"SAGECASK_PIPE_TIMEOUT_SECONDS": "0"})
+    expected = 'environment: variable SAGECASK_PIPE_TIMEOUT_SECONDS must be an integer of at least 1; got "0"'
+    assert str(caught.value) == expected

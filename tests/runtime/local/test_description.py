@@ -152,8 +152,8 @@ def test_pair_without_equals_sign_is_refused():
         ("t", LocalChannel(Path("/"), record_wrapper="x"), 'channel "t": record wrapper must be None or RecordIO; got '
          '"x"'),
         ("t", LocalChannel(Path("/"), compression="zip"), 'channel "t": compression must be None or Gzip; got "zip"'),
-        ("t", LocalChannel(Path("/"), shuffle_seed=1), 'channel "t": shuffle seed must not be given in input mode File; '
-         "got one"),
+        ("t", LocalChannel(Path("/"), shuffle_seed=1), 'channel "t": shuffle seed must not be given in input mode '
+         "File; got one"),
         ("t", LocalChannel(Path("/"), compression="Gzip"), 'channel "t": compression must be None in input mode File; '
          'got "Gzip"'),
         ("t", LocalChannel(Path("/"), data_type="AugmentedManifestFile", attribute_names=("a",)), 'channel "t": input '
