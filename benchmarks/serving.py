@@ -44,6 +44,7 @@ class Served:
     name: str
     process: subprocess.Popen[bytes]
     port: int
+    log: Path
 
 
 @dataclass(frozen=True)
@@ -164,13 +165,12 @@ def start(name: str, folder: Path) -> Served:
     else:
         # the same kind of worker as ours
         command = [*gunicorn, "--threads", "16", "--keep-alive", "65", "hello:app"]
-    process = subprocess.Popen(
-        ["taskset", "--cpu-list", SERVER_CORE, *command],
-        env=environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return Served(name, process, port)
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["taskset", "--cpu-list", SERVER_CORE, *command], env=environ, stdout=output, stderr=subprocess.STDOUT
+        )
+    return Served(name, process, port, log)
 
 
 def wait_until_ready(served: Served) -> None:
@@ -183,7 +183,7 @@ def wait_until_ready(served: Served) -> None:
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return
         time.sleep(0.005)
-    raise SystemExit(f"serving: {served.name} must answer /ping; it did not")
+    raise SystemExit(f"serving: {served.name} must answer /ping; got this log:\n{served.log.read_text()}")
 
 
 def load(served: Served, script: Path, connections: int, seconds: float) -> Measured:
