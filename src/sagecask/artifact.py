@@ -73,6 +73,20 @@ def pack(folder: Path, archive: Path) -> None:
     temporary.replace(archive)
 
 
+def unpacked_size(archive: Path) -> int:
+    """Return how many bytes the files of an archive take once unpacked.
+
+    Raises
+    ------
+    ModelDataError : no gzip-compressed tar, or damaged
+    """
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            return sum(member.size for member in tar)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {error}") from error
+
+
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a model archive; members that would leave `folder`, links out of it and devices are refused.
 

@@ -8,10 +8,13 @@
     │   │   └── ModelDataError       the model folder or archive is not what it must be
     │   ├── UnsupportedMediaType     no codec for the content type
     │   ├── NotAcceptable            no codec for what Accept asks for
-    │   └── PayloadTooLarge          the request body is over the limit
+    │   ├── PayloadTooLarge          the request body is over the limit
+    │   ├── ModelNotLoaded           a request names a model that the server does not have
+    │   └── ModelAlreadyLoaded       a model is to be loaded under a name that is taken
     ├── UsageError                   a command or variable is used wrongly     exit 2
     ├── AlgorithmError               training or prediction failed unexpectedly  exit 3
     └── PlatformError                the environment broke a promise             exit 3
+        └── InsufficientMemory       memory or scratch space is short for one more model
 
     TrainingStopped                  SIGTERM reached a job that has nothing to save yet; not a failure
 
@@ -63,6 +66,14 @@ class PayloadTooLarge(UserError):
     """The request body is larger than the server takes."""
 
 
+class ModelNotLoaded(UserError):
+    """No model of that name is loaded."""
+
+
+class ModelAlreadyLoaded(UserError):
+    """A model of that name is loaded."""
+
+
 class UsageError(SagecaskError):
     """A command-line option or environment variable is missing or wrong."""
 
@@ -78,6 +89,10 @@ class AlgorithmError(SagecaskError):
 
 class PlatformError(SagecaskError):
     """The machine, engine or network did not keep what the contract promises."""
+
+
+class InsufficientMemory(PlatformError):
+    """Memory or scratch space is short for one more model."""
 
 
 class TrainingStopped(Exception):

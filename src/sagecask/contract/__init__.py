@@ -1,5 +1,6 @@
 """What the platform gives a container and expects of it, as frozen values of one root folder."""
 
+from sagecask.contract.memory import available_memory
 from sagecask.contract.outcome import hand_over, write_failure
 from sagecask.contract.paths import DEFAULT_ROOT, Paths
 from sagecask.contract.serving import MultiModelEndpoint, ServingJob, available_cpus
@@ -7,5 +8,5 @@ from sagecask.contract.training import ChannelConfig, TrainingJob
 
 __all__ = [
     "DEFAULT_ROOT", "ChannelConfig", "MultiModelEndpoint", "Paths", "ServingJob", "TrainingJob", "available_cpus",
-    "hand_over", "write_failure",
+    "available_memory", "hand_over", "write_failure",
 ]  # fmt: skip

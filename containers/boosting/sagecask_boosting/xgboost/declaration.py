@@ -103,7 +103,8 @@ CHANNELS = (
         distribution=_DISTRIBUTION,
         layout=(
             "label in the first column, no header row; libsvm rows are label, then zero-based index:value pairs; "
-            "files may lie up to three levels deep, deeper ones are left out with a warning"
+            "files may lie up to three levels deep, deeper ones are left out with a warning; "
+            "libsvm is for files, not Pipe"
         ),
     ),
     ChannelDeclaration(
@@ -149,6 +150,8 @@ INFERENCE = Inference(
         accept=("text/csv", "application/json"),
         unacceptable_status=415,
         max_body_bytes=20 * 1024 * 1024,
+        # measured at the highest while reading: 8 for UBJSON, 13 for JSON; 4 to 6 stay
+        load_factor=14,
     ),
 )
 
