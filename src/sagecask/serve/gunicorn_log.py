@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.glogging import Logger
 
-from sagecask.serve.app import request_id
+from sagecask.serve.metrics import MODEL, route_of
+from sagecask.serve.tracing import identifiers
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -16,11 +17,22 @@ if TYPE_CHECKING:
     from gunicorn.http.message import Request
     from gunicorn.http.wsgi import Response
 
+    from sagecask.serve.metrics import Metrics
+
+# asked for every few seconds
+QUIET = frozenset({"/ping", "/metrics", "/v2/health/live", "/v2/health/ready"})
+# the path that the client named, which is fit for logs only (contract 13.2)
+TARGET_MODEL = "HTTP_X_AMZN_SAGEMAKER_TARGET_MODEL"
 _requests = logging.getLogger("sagecask.serve.access")
 
 
 class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """Hands records up to the root logger, which has the format; leaves successful pings out."""
+    """Hands records up to the root logger, which has the format; leaves successful pings and scrapes out.
+
+    metrics : where requests are counted, once a worker has begun
+    """
+
+    metrics: Metrics | None = None
 
     def setup(self, cfg: Config) -> None:
         """Take the place of handlers, levels and formats of gunicorn's own."""
@@ -28,18 +40,22 @@ class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         self.error_log = logging.getLogger("sagecask.serve.gunicorn")
 
     def access(self, resp: Response, req: Request, environ: dict[str, Any], request_time: timedelta) -> None:
-        """Log one request: method, path, status, bytes of the answer, milliseconds, request id."""
-        status = int(str(resp.status).split()[0])
-        if req.path == "/ping" and status == 200:
+        """Count and log one request: method, path, status, bytes, milliseconds, request id, trace, target model."""
+        status, seconds = int(str(resp.status).split()[0]), request_time.total_seconds()
+        if self.metrics is not None:
+            self.metrics.observe(route_of(req.path), status, seconds, environ.get(MODEL))
+        if req.path in QUIET and status == 200:
             return
         entry = {
             "method": req.method,
             "path": ascii(req.path)[1:-1],
             "status": status,
             "bytes": int(getattr(resp, "sent", 0) or 0),
-            "milliseconds": round(request_time.total_seconds() * 1000, 1),
-            "request_id": request_id(environ),
+            "milliseconds": round(seconds * 1000, 1),
+            **identifiers(environ),
         }
+        if TARGET_MODEL in environ:
+            entry["target_model"] = ascii(environ[TARGET_MODEL])[1:-1]
         _requests.info(
             "%(method)s %(path)s %(status)d, %(bytes)d bytes, %(milliseconds).1f ms, request %(request_id)s",
             entry,

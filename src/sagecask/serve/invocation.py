@@ -28,6 +28,33 @@ class Exchange:
     accept: MediaType
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a model's requests are refused by.
+
+    max_body_bytes : larger bodies are refused; 0 is no limit
+    malformed_status : what a body that its codec cannot read is answered with
+    unacceptable_status : what an Accept that names none of `accepts` is answered with
+    """
+
+    content_types: tuple[str, ...]
+    accepts: tuple[str, ...]
+    max_body_bytes: int
+    malformed_status: int
+    unacceptable_status: int
+
+    @classmethod
+    def of(cls, job: ServingJob, inference: Inference) -> Terms:
+        """Return what the algorithm declares, for multi-model endpoints or for others."""
+        accepts, unacceptable, limit = inference.accept, 406, job.max_body_bytes
+        if job.multi_model is not None:
+            special = inference.multi_model
+            accepts = special.accept if special.accept and not job.outputs else accepts
+            unacceptable, ceiling = special.unacceptable_status, special.max_body_bytes
+            limit = min(limit or ceiling, ceiling) if ceiling else limit
+        return cls(inference.content_types, accepts, limit, inference.malformed_status, unacceptable)
+
+
 class Invocations:
     """Answers requests with one model.
 
@@ -37,10 +64,10 @@ class Invocations:
     """
 
     def __init__(self, job: ServingJob, inference: Inference, model: Model) -> None:
-        self.content_types = inference.content_types
-        self.accepts = inference.accept
+        self.terms = Terms.of(job, inference)
+        self.content_types, self.accepts = self.terms.content_types, self.terms.accepts
+        self.model = model
         self._inference = inference
-        self._model = model
         self._forced = inference.batch_accept if job.batch and not job.outputs else None
         self._default_accept = job.default_accept or inference.default_accept
         if negotiate(self._default_accept, self.accepts, inference.default_accept) is None:
@@ -92,7 +119,7 @@ class Invocations:
             batch = exchange.reader.decode(body, exchange.layout)
         except DataError as error:
             raise MalformedBody(str(error)) from error
-        return exchange.writer.encode(self._model.predict(batch, exchange.accept))
+        return exchange.writer.encode(self.model.predict(batch, exchange.accept))
 
     def _content_type(self, header: str | None) -> MediaType:
         text = (header or "").strip() or self._inference.default_content_type

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from flask import Flask
-
-    from sagecask.algorithm import Algorithm
     from sagecask.contract import ServingJob
+    from sagecask.serve.service import Service
 
 # SIGKILL follows SIGTERM after 10 s where a person stops the container, after 30 s on the platform (contract 9.6)
 DRAIN_SECONDS = 8
@@ -64,18 +62,22 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 def _serve(job: ServingJob, name: str | None) -> int:
     # before the numeric libraries are loaded: each worker has a core, none a pool of threads of its own
     os.environ.setdefault("OMP_NUM_THREADS", str(job.threads))
-    listener = _bind(job.port)
-    algorithm, app = _load(job, name)
+    listeners = [_bind(port) for port in (job.port, job.metrics_port) if port]
 
-    from sagecask.serve.server import Server  # noqa: PLC0415 - OMP_NUM_THREADS comes first
+    from sagecask.serve.service import many_models, one_model  # noqa: PLC0415 - OMP_NUM_THREADS comes first
+
+    with (many_models if job.multi_model else one_model)(job, name) as service:
+        return _answer(job, service, listeners)
+
+
+def _answer(job: ServingJob, service: Service, listeners: list[socket.socket]) -> int:
+    from sagecask.serve.server import Server  # noqa: PLC0415
 
     # what is loaded now is not looked at again and stays shared between the workers' memory
     gc.freeze()
     gc.enable()
-    _log.info(
-        "%s: serving %s on port %d with %d workers", algorithm.declaration.name, job.model_dir, job.port, job.workers
-    )
-    return Server(app, job.timeout_seconds, _settings(job, listener)).serve()
+    _log.info("%s on port %d with %d workers", service.title, job.port, service.workers)
+    return Server(service.app, job.timeout_seconds, _settings(job, service, listeners)).serve()
 
 
 def _bind(port: int) -> socket.socket:
@@ -92,37 +94,11 @@ def _bind(port: int) -> socket.socket:
     return listener
 
 
-def _load(job: ServingJob, name: str | None) -> tuple[Algorithm, Flask]:
-    """Return the algorithm and the application around its loaded model.
-
-    Raises
-    ------
-    ModelDataError : there is no model folder, or it is of another algorithm or damaged
-    UsageError : it cannot be known which algorithm to serve with
-    """
-    from sagecask import artifact, registry  # noqa: PLC0415 - OMP_NUM_THREADS comes first
-    from sagecask.algorithm import InferenceSettings  # noqa: PLC0415
-    from sagecask.errors import ModelDataError, UsageError  # noqa: PLC0415
-    from sagecask.serve.app import create_app  # noqa: PLC0415
-
-    if not job.model_dir.is_dir():
-        raise ModelDataError(f"{job.model_dir}: a folder with a model; got none")
-    written_by = artifact.algorithm_of(job.model_dir)
-    name = name or written_by or registry.only()
-    if name is None:
-        installed = ", ".join(registry.names()) or "none"
-        raise UsageError(f"algorithm: SAGECASK_ALGORITHM must name one of those installed ({installed}); got none")
-    if written_by not in {None, name}:
-        raise ModelDataError(f"{job.model_dir}: a model of {name}; got one of {written_by}")
-    algorithm = registry.load(name)
-    settings = InferenceSettings(job.outputs, ensemble=job.ensemble, batch=job.batch, threads=job.threads)
-    return algorithm, create_app(job, algorithm, algorithm.load(job.model_dir, settings))
-
-
-def _settings(job: ServingJob, listener: socket.socket) -> dict[str, Any]:
+def _settings(job: ServingJob, service: Service, listeners: list[socket.socket]) -> dict[str, Any]:
     return {
-        "bind": f"fd://{listener.detach()}",
-        "workers": job.workers,
+        "bind": [f"fd://{listener.detach()}" for listener in listeners],
+        "workers": service.workers,
+        **service.hooks(),
         "threads": THREADS,
         # of a process that does not come to its loop at all; requests have a watch of their own
         "timeout": job.timeout_seconds,
