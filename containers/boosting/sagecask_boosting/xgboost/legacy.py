@@ -97,6 +97,9 @@ class _Source:
         self._offset += size * count
         return values
 
+    def fault(self, text: str) -> ModelDataError:
+        return ModelDataError(f"{self._where}: {text}")
+
     def one(self, kind: np.dtype[np.void]) -> np.void:
         value: np.void = self.take(kind)[0]
         return value
@@ -140,6 +143,17 @@ def _tree(source: _Source, index: int) -> dict[str, object]:
     header = source.one(_TREE)
     count = int(header["num_nodes"])
     nodes, statistics = source.take(_NODE, count), source.take(_STATISTICS, count)
+    # the library follows them unseen; a child stands behind its parent, so that no walk goes round, and -1 ends it
+    children = np.stack([nodes["left"], nodes["right"]])
+    inner = children != -1
+    split = nodes["split"] & _LOW_BITS
+    if not (
+        (children < count).all()
+        and (children > np.arange(count))[inner].all()
+        and (inner[0] == inner[1]).all()
+        and (split[inner[0]] < header["num_feature"]).all()
+    ):
+        raise source.fault(f"tree {index} with nodes that lie in it; got others")
     return {
         "base_weights": statistics["weight"].tolist(),
         "categories": [],
@@ -153,7 +167,7 @@ def _tree(source: _Source, index: int) -> dict[str, object]:
         "parents": (nodes["parent"] & _LOW_BITS).tolist(),
         "right_children": nodes["right"].tolist(),
         "split_conditions": nodes["value"].tolist(),
-        "split_indices": (nodes["split"] & _LOW_BITS).tolist(),
+        "split_indices": split.tolist(),
         "split_type": [0] * count,
         "sum_hessian": statistics["hessian"].tolist(),
         "tree_param": {
