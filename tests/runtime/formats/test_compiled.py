@@ -68,7 +68,7 @@ def same(codec: type[CsvCodec | LibsvmCodec | RecordioProtobufCodec], data: byte
     return read[0]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=4)
     | st.lists(st.tuples(CELLS, CELLS), min_size=1),
@@ -81,14 +81,14 @@ def test_csv_is_the_same(rows, layout: Layout, newline: str):
         same(CsvCodec, text.encode(), layout)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.text('01.,;:eE+-# \t\r\nnaif"', min_size=1, max_size=40).filter(str.strip), LAYOUTS)
 def test_any_text_is_the_same(text: str, layout: Layout):
     same(CsvCodec, text.encode(), layout)
     same(LibsvmCodec, text.encode(), layout)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -127,7 +127,7 @@ def records(draw: st.DrawFn) -> bytes:
     return frame(made.SerializeToString())
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.one_of(st.lists(records(), min_size=1, max_size=5), records().map(lambda record: [record] * 3)),
     st.sampled_from([None, None, 2, 7]),
@@ -139,7 +139,7 @@ def test_records_are_the_same(parts: list[bytes], width: int | None, cut: int, r
     same(RecordioProtobufCodec, data[: len(data) - cut] + rest, Layout(width=width))
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(min_size=1, max_size=60), st.integers(0, 2))
 def test_any_payload_is_the_same(payload: bytes, times: int):
     good = write(Batch(np.ones((1, 2), np.float32), np.ones(1, np.float32)))

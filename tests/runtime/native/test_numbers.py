@@ -70,7 +70,7 @@ def near_midpoints(draw: st.DrawFn) -> str:
     return text[: draw(st.integers(2, 60))] if kind == "cut" else text
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(decimals())
 @example("3.4028235677973366e38")
 @example("340282356779733661637539395458142568447.9")
@@ -85,7 +85,7 @@ def test_number_is_the_nearest_float32(text: str):
     assert (number, math.copysign(1, number)) == (nearest(text), math.copysign(1, -text.startswith("-") or 1))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(near_midpoints())
 def test_number_next_to_the_middle_of_two_float32_is_the_nearest(text: str):
     assert parsed(text) == [nearest(text)]
@@ -141,6 +141,7 @@ def test_what_is_no_number_is_left_to_the_caller(text: str):
     assert core.csv(f"{text}{' ' * 40}\n".encode(), ord(","), np.empty((1, 0), np.float32), cells) == (0, 0, 0, 2)
 
 
+@settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False))
 def test_shortest_text_of_a_float32_gives_it_back(number: float):
     assert parsed(str(np.float32(number)), repr(number)) == [number, number]

@@ -96,7 +96,7 @@ def test_vector_of_the_format_description_is_read():
     assert sparse(frame(SPARSE) * 2, 2000, 0) == ([[(3, 1.0), (300, 4.0)]] * 2, [[], []], 2 * len(frame(SPARSE)), True)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 40), st.integers(0, 3), st.data())
 def test_dense_records_are_what_protobuf_reads(width: int, n_labels: int, data: st.DataObject):
     one = st.tuples(
@@ -187,7 +187,7 @@ def test_matrix_that_is_full_stops_the_reader():
     assert (len(features), offset) == (3, 3 * len(DENSE))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 2**31 - 1), st.integers(0, 2), st.data())
 def test_sparse_records_are_what_protobuf_reads(width: int, n_labels: int, data: st.DataObject):
     row = st.lists(st.integers(0, min(width, data.draw(st.sampled_from([100, 10**4, 2**31]))) - 1), max_size=30)
@@ -233,7 +233,7 @@ def test_frames_are_counted_up_to_a_limit():
     assert core.frames(b"", 10, 10) == (0, 0, cut)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damaged_records_are_read_as_protobuf_reads_them_or_left(data: st.DataObject):
     kind = data.draw(st.sampled_from(sorted(KINDS)))
@@ -260,6 +260,7 @@ def test_damaged_records_are_read_as_protobuf_reads_them_or_left(data: st.DataOb
             np.testing.assert_array_equal(labels[0], values_of(parsed.label["values"]))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_give_no_record_or_one_that_protobuf_reads(payload: bytes):
     if core.record(frame(payload)) is not None:

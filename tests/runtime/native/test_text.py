@@ -5,7 +5,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 core = pytest.importorskip("sagecask.native._core", reason="the compiled core was not built")
@@ -38,6 +38,7 @@ def libsvm(text: bytes, *, labelled: bool = True, capacity: int = 50, room: int 
     return labels[:rows].tolist(), weights[:rows].tolist(), entries, tuple(stop)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 9).flatmap(
         lambda others: st.lists(st.tuples(FULL_CELLS, *[CELLS] * others).map(list), min_size=1, max_size=20)
@@ -82,6 +83,7 @@ def test_csv_stops_at_the_row_that_is_not_numbers(text: bytes, stop: tuple[int, 
     assert got == stop
 
 
+@settings(deadline=None)
 @given(TEXT, st.integers(0, 4), st.integers(0, 4), st.integers(0, 6), st.sampled_from(", \t"))
 def test_csv_of_arbitrary_bytes_gives_rows_or_a_place_to_stop(text, n_lead, width, capacity, delimiter):
     if n_lead + width == 0:
@@ -97,6 +99,7 @@ def test_csv_of_arbitrary_bytes_gives_rows_or_a_place_to_stop(text, n_lead, widt
     assert end == offset
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -157,6 +160,7 @@ def test_libsvm_stops_at_the_line_that_is_not_pairs(text: bytes, stop: tuple[int
     assert (labels[0], entries[0], got[:3]) == (1, [(1, 2)], stop)
 
 
+@settings(deadline=None)
 @given(TEXT, st.booleans(), st.integers(0, 6), st.integers(0, 9))
 def test_libsvm_of_arbitrary_bytes_gives_rows_or_a_place_to_stop(text, labelled, capacity, room):
     labels, weights, entries, (offset, _, why, *_) = libsvm(text, labelled=labelled, capacity=capacity, room=room)
@@ -166,6 +170,7 @@ def test_libsvm_of_arbitrary_bytes_gives_rows_or_a_place_to_stop(text, labelled,
     assert again[3][0] == offset
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 200))
 def test_lines_and_entries_are_counted(text: bytes, times: int):
     text *= times
