@@ -75,24 +75,31 @@ def mounts(description: JobDescription, paths: Paths) -> list[Mount]:
         Mount(paths.model, inside.model, writable=True),
         Mount(paths.output, inside.output, writable=True),
     ]
-    # FIFOs come and go; what is mounted below them needs a place there
-    bound.append(Mount(paths.data, inside.data))
-    for name, channel in description.channels.items():
-        if channel.piped:
-            continue
-        paths.channel(name).mkdir()
-        place = inside.channel(name)
-        if channel.path.is_dir():
-            bound.append(Mount(channel.path, place))
-            continue
-        for file, target in _files(name, channel):
-            (paths.channel(name) / file).parent.mkdir(parents=True, exist_ok=True)
-            (paths.channel(name) / file).touch()
-            bound.append(Mount(target, place / file))
+    files = [
+        (f"{name}/{file}" if file else name, target)
+        for name, channel in description.channels.items()
+        if not channel.piped
+        for file, target in ([("", channel.path)] if channel.path.is_dir() else _files(name, channel))
+    ]
+    if any(channel.piped for channel in description.channels.values()):
+        # FIFOs come and go; what is mounted among them needs a place in a folder that is read-only inside
+        bound.append(Mount(paths.data, inside.data))
+        for place, target in files:
+            _hold(paths.data / place, target)
+    bound += [Mount(target, inside.data / place) for place, target in files]
     if description.checkpoints is not None:
         description.checkpoints.mkdir(parents=True, exist_ok=True)
         bound.append(Mount(description.checkpoints.resolve(), inside.checkpoints, writable=True))
     return bound
+
+
+def _hold(place: Path, target: Path) -> None:
+    """Make an empty file, or a folder, over which another can be mounted."""
+    if target.is_dir():
+        place.mkdir()
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
 
 
 def _files(name: str, channel: LocalChannel) -> Iterator[tuple[str, Path]]:

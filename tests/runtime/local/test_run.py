@@ -125,3 +125,16 @@ def test_container_sees_inputs_read_only(tmp_path, rows):
         (".", "/opt/ml/input/data/test", False),
         ("c", "/opt/ml/checkpoints", True),
     ]
+
+
+def test_container_sees_files_among_pipes(tmp_path, rows):
+    file = rows(tmp_path / "t.csv", 5, label=True)
+    channels = {"a": LocalChannel(file, input_mode="Pipe"), "b": LocalChannel(file), "c": LocalChannel(tmp_path)}
+    job = JobDescription("a", channels)
+    paths = lay_out(job, tmp_path / "out")
+    assert [(str(m.source.relative_to(tmp_path)), str(m.target), m.writable) for m in mounts(job, paths)][3:] == [
+        ("out/input/data", "/opt/ml/input/data", False),
+        ("t.csv", "/opt/ml/input/data/b/t.csv", False),
+        (".", "/opt/ml/input/data/c", False),
+    ]
+    assert sorted(path.relative_to(paths.data).as_posix() for path in paths.data.rglob("*")) == ["b", "b/t.csv", "c"]
