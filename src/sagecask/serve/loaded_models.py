@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import shutil
 import tempfile
 import threading
 import time
-import weakref
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING
 from sagecask import artifact
 from sagecask.contract import available_memory
 from sagecask.errors import InsufficientMemory, ModelAlreadyLoaded, ModelDataError, ModelNotLoaded
-from sagecask.serve.heap import keep_few_arenas, trim
+from sagecask.serve.heap import keep_few_arenas
+from sagecask.serve.homes import HOMES, Home
 from sagecask.serve.invocation import Invocations
 from sagecask.serve.loading import algorithm_for, load
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MEGABYTE = 1024 * 1024
+# how the names of folders with unpacked archives begin
+UNPACKED = "unpacked-"
 
 
 @dataclass(slots=True)
@@ -40,6 +41,8 @@ class LoadedModel:
     invocations : None while it is not in memory: given up for others, or not read again since a worker was replaced
     uses : requests that are being answered with it
     load_seconds : time that reading it took, None before it was read in this process
+    home : the thread that reads it and gives it up
+    unpacked : folder of what its archive held
     """
 
     name: str
@@ -47,6 +50,8 @@ class LoadedModel:
     invocations: Invocations | None = None
     uses: int = 0
     load_seconds: float | None = None
+    home: Home | None = None
+    unpacked: Path | None = None
 
 
 @dataclass
@@ -65,6 +70,7 @@ class LoadedModels:
     forget: Callable[[str], None] = lambda _: None
     _models: OrderedDict[str, LoadedModel] = field(default_factory=OrderedDict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
+    _homes: tuple[Home, ...] = field(default_factory=lambda: tuple(Home() for _ in range(HOMES)))
     # names that are being loaded or unloaded
     _busy: set[str] = field(default_factory=set)
     # loads under way, and the bytes that they may come to take
@@ -74,7 +80,7 @@ class LoadedModels:
     def restore(self) -> None:
         """Take over what an earlier process had loaded; each model is read again when it is first asked for."""
         keep_few_arenas()
-        for folder in self.scratch.glob("model-*"):
+        for folder in self.scratch.glob(f"{UNPACKED}*"):
             shutil.rmtree(folder, ignore_errors=True)
         if self._list.exists():
             urls = json.loads(self._list.read_text(encoding="utf-8"))
@@ -114,7 +120,8 @@ class LoadedModels:
                 del self._models[name]
                 self._write_list()
                 self._changed.wait_for(lambda: not model.uses)
-            self._drop(model)
+                free = self._give_up(model)
+            free()
             self.forget(name)
         _log.info("model %s: unloaded", name)
         return model
@@ -200,16 +207,19 @@ class LoadedModels:
         try:
             algorithm = algorithm_for(folder, self.named, several=True)
             inference = algorithm.declaration.inference
+
+            def read() -> None:
+                model.invocations = Invocations(self.job, inference, load(algorithm, folder, self.job))
+
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             with self._room(model.name, int(size * inference.multi_model.load_factor)):
-                model.invocations = Invocations(self.job, inference, load(algorithm, folder, self.job))
+                model.home = min(self._homes, key=lambda home: home.waiting)
+                model.home.run(read)
         except MemoryError as error:
             raise InsufficientMemory(f'model "{model.name}": memory to load it; got none') from error
         finally:
             if model.invocations is None:
-                self._clear(model)
-            # reading took several times what stays
-            trim()
+                self._give_up(model)()
         model.load_seconds = time.monotonic() - started
 
     def _folder(self, model: LoadedModel) -> Path:
@@ -220,39 +230,39 @@ class LoadedModels:
         needed, free = artifact.unpacked_size(path), shutil.disk_usage(self.scratch).free
         if needed > free:
             raise InsufficientMemory(f'model "{model.name}": {needed} bytes of scratch space; got {free}')
-        folder = self._scratch_of(model)
+        model.unpacked = Path(tempfile.mkdtemp(prefix=UNPACKED, dir=self.scratch))
         try:
-            artifact.unpack(path, folder)
+            artifact.unpack(path, model.unpacked)
         except ModelDataError:
-            self._clear(model)
+            self._give_up(model)()
             raise
-        return folder
-
-    def _scratch_of(self, model: LoadedModel) -> Path:
-        # names are not fit for a file system
-        return self.scratch / f"model-{id(model)}"
-
-    def _clear(self, model: LoadedModel) -> None:
-        shutil.rmtree(self._scratch_of(model), ignore_errors=True)
+        return model.unpacked
 
     @contextmanager
     def _room(self, name: str, needed: int) -> Iterator[None]:
         """Promise memory to a load, after others were given up for it where that is allowed."""
-        with self._changed:
-            while (short := self._shortage(needed)) is not None:
-                idle = next((each for each in self._models.values() if each.invocations and not each.uses), None)
-                if not self.endpoint.evict or idle is None:
-                    raise InsufficientMemory(f'model "{name}": {short}')
-                self._drop(idle)
-                _log.info("model %s: given up for %s, not asked for longest", idle.name, name)
-            self._reading += 1
-            self._promised += needed
+        while (end := self._promise(name, needed)) is not None:
+            end()
         try:
             yield
         finally:
             with self._changed:
                 self._reading -= 1
                 self._promised -= needed
+
+    def _promise(self, name: str, needed: int) -> Callable[[], None] | None:
+        """Note a promise, or take a model out that is to make room, and return what ends it."""
+        with self._changed:
+            short = self._shortage(needed)
+            if short is None:
+                self._reading += 1
+                self._promised += needed
+                return None
+            idle = next((each for each in self._models.values() if each.invocations and not each.uses), None)
+            if not self.endpoint.evict or idle is None:
+                raise InsufficientMemory(f'model "{name}": {short}')
+            _log.info("model %s: given up for %s, not asked for longest", idle.name, name)
+            return self._give_up(idle)
 
     def _shortage(self, needed: int) -> str | None:
         limit = self.endpoint.max_models
@@ -265,14 +275,18 @@ class LoadedModels:
             return f"{_megabytes(needed)} of memory to load it; got {_megabytes(max(left, 0))} above the reserve"
         return None
 
-    def _drop(self, model: LoadedModel) -> None:
-        gone: Callable[[], object] = weakref.ref(model.invocations) if model.invocations else lambda: None
-        model.invocations = None
-        if gone() is not None:
-            # a traceback that was logged can be part of a cycle
-            gc.collect()
-        self._clear(model)
-        trim()
+    def _give_up(self, model: LoadedModel) -> Callable[[], None]:
+        """Take from an entry what holds memory and disk; the caller frees both by calling what is returned."""
+        held, unpacked = [model.invocations], model.unpacked
+        model.invocations = model.unpacked = None
+
+        def free() -> None:
+            if held[0] is not None and model.home is not None:
+                model.home.run(held.clear)
+            if unpacked is not None:
+                shutil.rmtree(unpacked, ignore_errors=True)
+
+        return free
 
 
 def _megabytes(size: int) -> str:
