@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sagecask.errors import PlatformError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -35,14 +37,21 @@ class Checkpoints:
         """Let `write` fill a temporary file, give it its final name, and delete the oldest beyond `keep`.
 
         A file that is being uploaded (a `.sagemaker-uploading` marker without `.sagemaker-uploaded`) stays.
+
+        Raises
+        ------
+        PlatformError : the folder cannot be written, or is full
         """
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         # a leading dot keeps the half-written file out of `steps`
         temporary = self.folder / f".{self.prefix}.{step}.tmp"
-        write(temporary)
-        temporary.replace(self.folder / f"{self.prefix}.{step}")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            temporary.replace(self.folder / f"{self.prefix}.{step}")
+        except OSError as error:
+            raise PlatformError(f"{self.folder}: space and leave to write checkpoints; got {error.strerror}") from error
         for old in sorted(self.steps())[: -self.keep]:
             self._delete(old)
 

@@ -1,8 +1,11 @@
+import errno
+import re
 from pathlib import Path
 
 import pytest
 
 from sagecask.checkpoints import Checkpoints
+from sagecask.errors import PlatformError
 
 
 def save(checkpoints: Checkpoints, steps: range) -> None:
@@ -43,9 +46,10 @@ def test_write_that_fails_leaves_the_older_ones(tmp_path: Path) -> None:
 
     def fail(path: Path) -> None:
         path.write_text("half")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="disk full"):
+    message = f"{tmp_path}: space and leave to write checkpoints; got No space left on device"
+    with pytest.raises(PlatformError, match=f"^{re.escape(message)}$"):
         checkpoints.save(2, fail)
     assert checkpoints.latest() == (1, tmp_path / "checkpoint.1")
 

@@ -122,8 +122,13 @@ def prepare(algorithm: Algorithm, description: TrainingJob, stop: Callable[[], b
     cluster = Cluster(description.hosts, description.current_host)
 
     def save(model: Model) -> None:
-        if cluster.is_master:
+        if not cluster.is_master:
+            return
+        try:
             artifact.save(model, paths.model, declaration)
+        except OSError as error:
+            # a full disk does not say which file it was
+            raise PlatformError(f"{paths.model}: space and leave to write the model; got {error.strerror}") from error
 
     paths.output_data.mkdir(parents=True, exist_ok=True)
     return Job(

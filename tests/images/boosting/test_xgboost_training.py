@@ -126,12 +126,12 @@ def test_bad_input_is_the_users_fault_and_named(image, job, spoil, message):
     assert (outcome.code, outcome.failure) == (1, f"ClientError: {message}\n")
 
 
-@pytest.mark.parametrize("full", ["model", "checkpoints"])
-def test_a_full_disk_is_named(image, job, full):
+@pytest.mark.parametrize(("full", "what"), [("model", "the model"), ("checkpoints", "checkpoints")])
+def test_a_full_disk_is_named(image, job, full, what):
     outcome = train_in(image, job, (".*",), tmpfs={f"/opt/ml/{full}": "size=16k"})
     assert outcome.code == 3
     assert outcome.failure.partition("\n")[0] == (
-        "InternalServerError: disk: files must be readable and writable; got [Errno 28] No space left on device"
+        f"InternalServerError: /opt/ml/{full}: space and leave to write {what}; got No space left on device"
     )
 
 

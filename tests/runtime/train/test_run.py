@@ -174,5 +174,5 @@ def test_folder_that_cannot_be_written_is_named(job: JobDirectory) -> None:
     assert outcome.code == 3
     assert outcome.failure is not None
     assert outcome.failure.startswith(
-        f"InternalServerError: {job.paths.model}: files must be readable and writable; got "
+        f"InternalServerError: {job.paths.model}: space and leave to write the model; got File exists\n"
     )
