@@ -53,14 +53,19 @@ check: venv  ## format, lint, types, import contracts, generated pages
 test: venv  ## the test suite, without an engine or a GPU
 	$(BIN)/pytest -m "not image and not gpu"
 
-bench: venv  ## time training and serving
+# what only the benchmarks need: the peers to beat
+.venv/bench: .venv/packages
+	$(BIN)/python images/install.py dependencies .venv '.[bench]'
+	@touch $@
+
+bench: .venv/bench  ## time training, serving and the reading of data beside others
 	$(BIN)/python benchmarks/run.py
 
 docs: venv  ## write the generated pages anew
 	$(BIN)/python docs/generate.py
 
 lock: $(BIN)/uv  ## write constraints.txt: one resolution of every package, extra and family
-	{ echo '-e .[parquet,local,dev]'; printf -- '-e containers/%s[cpu,gpu]\n' $(FAMILIES); } | \
+	{ echo '-e .[parquet,local,bench,dev]'; printf -- '-e containers/%s[cpu,gpu]\n' $(FAMILIES); } | \
 	$(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 		--no-header --no-annotate $(foreach package,sagecask $(FAMILIES:%=sagecask-%),--no-emit-package $(package)) \
 		$(LOCK_OPTIONS) --output-file constraints.txt
