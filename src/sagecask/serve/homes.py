@@ -1,8 +1,8 @@
 """Threads in which models are read and given up.
 
-Libraries keep buffers by thread that only the thread which filled them frees. XGBoost's learner, for one, takes its entry
-out of the store of the thread that destroys it (3.2, src/learner.cc): a copy as large as the model's file would stay
-behind for each model that another thread gives up.
+Libraries keep buffers by thread that only the thread which filled them frees. XGBoost's learner, for one, takes its
+entry out of the store of the thread that destroys it (3.2, src/learner.cc): a copy as large as the model's file would
+stay behind for each model that another thread gives up.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sagecask.contract import Paths, ServingJob
@@ -34,6 +35,20 @@ def probe_client(probe_root, monkeypatch):
 
     yield client
     sys.modules.pop("probe", None)
+
+
+@pytest.fixture(scope="module")
+def abalone(tmp_path_factory):
+    """Model folder of XGBoost with four features, as the library writes it."""
+    xgboost = pytest.importorskip("xgboost", reason="the boosting family is not installed")
+    random = np.random.default_rng(0)
+    features = random.normal(size=(200, 4)).astype(np.float32)
+    data = xgboost.DMatrix(features, features[:, 0] * 3)
+    booster = xgboost.train({"objective": "reg:squarederror", "nthread": 1}, data, 5)
+    folder = tmp_path_factory.mktemp("abalone") / "model"
+    folder.mkdir()
+    (folder / "xgboost-model").write_bytes(booster.save_raw("ubj"))
+    return folder
 
 
 @pytest.fixture(scope="module")

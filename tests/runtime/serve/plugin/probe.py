@@ -74,4 +74,6 @@ class Probe(Algorithm):
             time.sleep(3600)
         if text == "broken":
             raise RuntimeError("the library broke")
+        if text == "fatal":
+            os._exit(7)
         return ProbeModel()
