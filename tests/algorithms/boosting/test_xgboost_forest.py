@@ -14,6 +14,7 @@ from sagecask_boosting.xgboost.ubjson import parse
 from scipy.sparse import csr_matrix
 
 from sagecask.algorithm import InferenceSettings
+from sagecask.errors import DataError
 from sagecask.formats import Batch, MediaType
 
 pytestmark = pytest.mark.skipif(native.Forest is None, reason="no C compiler when the package was installed")
@@ -234,8 +235,25 @@ STUMP = [(0.5, 1, 1), (LEAF, 0, 1), (LEAF, 0, 2)]
 
 def test_stump_is_a_forest():
     answers = np.zeros((3, 1), np.float32)
-    compiled(STUMP).predict(np.array([[0, 0], [np.inf, -np.inf], [np.nan, np.nan]], np.float32), answers)
+    assert compiled(STUMP).predict(np.array([[0, 0], [3e38, -3e38], [np.nan, np.nan]], np.float32), answers)
     assert answers.ravel().tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (2, 1)])
+def test_infinite_values_are_told_and_nothing_is_written(value, place):
+    rows, answers = np.full((3, 2), np.nan, np.float32), np.zeros((3, 1), np.float32)
+    rows[place] = value
+    assert not compiled(STUMP).predict(rows, answers)
+    assert not answers.any()
+
+
+def test_infinite_values_are_refused_with_the_forest_too():
+    model = XGBoostModel([trained("binary:logistic")])
+    model.prepare()
+    with pytest.raises(DataError) as error:
+        model.scores(Batch(np.full((1, WIDTH), np.inf, np.float32)))
+    assert str(error.value) == "request body: finite numbers, or none where a value is missing; got infinity"
 
 
 @pytest.mark.parametrize(

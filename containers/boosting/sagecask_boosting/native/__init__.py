@@ -40,8 +40,13 @@ class CompiledForest(Protocol):
         weights: Floats | None, base: Floats, width: int, link: int, /,
     ) -> None: ...  # fmt: skip
 
-    def predict(self, rows: Floats, answers: Floats, linked: bool = True, /) -> None:
-        """Write (n_rows, n_groups) answers to C-contiguous (n_rows, width) rows; `argmax` fills the first n_rows."""
+    def predict(self, rows: Floats, answers: Floats, /) -> bool:
+        """Write n_rows * n_groups answers to C-contiguous (n_rows, width) rows; `argmax` fills the first n_rows.
+
+        Returns
+        -------
+        whether no value is infinite; else nothing is written
+        """
 
 
 def _load() -> type[CompiledForest] | None:

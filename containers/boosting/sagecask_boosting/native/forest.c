@@ -26,6 +26,13 @@ const char *forest_fault(const Forest *forest) {
     return NULL;
 }
 
+int forest_finite(const float *values, size_t n) {
+    int infinite = 0;
+    for (size_t i = 0; i < n; i++)
+        infinite |= fabsf(values[i]) == INFINITY;
+    return !infinite;
+}
+
 /* The node after this one. */
 static inline uint32_t step(const Node *node, const float *row) {
     float x = row[node->feature & LOW_BITS];

@@ -32,6 +32,9 @@ enum { IDENTITY, SIGMOID, EXPONENTIAL, HINGE, SOFTMAX, ARGMAX, N_LINKS };
 /* Whether walking the forest stays inside of it and ends; NULL, or what is wrong. */
 const char *forest_fault(const Forest *forest);
 
+/* Whether none of the values is infinite; NaN is none. */
+int forest_finite(const float *values, size_t n);
+
 /* Rows (n_rows, n_features) to sums (n_rows, n_groups), in float32 and in the order of the trees. */
 void forest_margins(const Forest *forest, const float *rows, size_t n_rows, float *sums);
 

@@ -103,9 +103,8 @@ static void forest_dealloc(PyObject *object) {
 
 static PyObject *forest_predict(PyObject *self, PyObject *args) {
     PyObject *given, *answers;
-    int with_link = 1;
     Py_buffer rows, sums;
-    if (!PyArg_ParseTuple(args, "OO|p", &given, &answers, &with_link))
+    if (!PyArg_ParseTuple(args, "OO", &given, &answers))
         return NULL;
     if (PyObject_GetBuffer(given, &rows, PyBUF_ND | PyBUF_FORMAT) < 0)
         return NULL;
@@ -114,15 +113,17 @@ static PyObject *forest_predict(PyObject *self, PyObject *args) {
         return NULL;
     }
     const Forest *forest = &((ForestObject *)self)->forest;
-    int fit = rows.ndim == 2 && sums.ndim == 2 && rows.format && sums.format && !strcmp(rows.format, "f") &&
-              !strcmp(sums.format, "f") && rows.shape[0] == sums.shape[0] &&
-              (size_t)rows.shape[1] == forest->n_features && (size_t)sums.shape[1] == forest->n_groups;
+    size_t n_rows = rows.ndim == 2 ? (size_t)rows.shape[0] : 0;
+    int finite = 0, fit = rows.ndim == 2 && rows.format && sums.format && !strcmp(rows.format, "f") &&
+                          !strcmp(sums.format, "f") && (size_t)rows.shape[1] == forest->n_features &&
+                          (size_t)sums.len == n_rows * forest->n_groups * sizeof(float);
     if (fit) {
         Py_BEGIN_ALLOW_THREADS
-        size_t n_rows = (size_t)rows.shape[0];
-        forest_margins(forest, rows.buf, n_rows, sums.buf);
-        if (with_link)
+        finite = forest_finite(rows.buf, n_rows * forest->n_features);
+        if (finite) {
+            forest_margins(forest, rows.buf, n_rows, sums.buf);
             forest_link(((ForestObject *)self)->link, sums.buf, n_rows, forest->n_groups);
+        }
         Py_END_ALLOW_THREADS
     } else {
         PyErr_Format(PyExc_ValueError, "float32 rows of %zu features and answers of %zu columns are needed",
@@ -130,9 +131,7 @@ static PyObject *forest_predict(PyObject *self, PyObject *args) {
     }
     PyBuffer_Release(&sums);
     PyBuffer_Release(&rows);
-    if (!fit)
-        return NULL;
-    Py_RETURN_NONE;
+    return fit ? PyBool_FromLong(finite) : NULL;
 }
 
 static PyMethodDef METHODS[] = {

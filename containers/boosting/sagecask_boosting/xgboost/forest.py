@@ -53,20 +53,26 @@ class FlatForest:
     """Answers like `Booster.predict`.
 
     forest : what the booster's trees became
+    width : number of features
     columns : outputs a row
     single : whether an answer is (n_rows,) rather than (n_rows, n_columns)
     """
 
-    def __init__(self, forest: native.CompiledForest, columns: int, *, single: bool) -> None:
+    def __init__(self, forest: native.CompiledForest, width: int, columns: int, *, single: bool) -> None:
+        self.width = width
         self._forest = forest
         self._columns = columns
         self._single = single
 
-    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what the objective answers to `rows`, C-contiguous (n_rows, n_features), NaN is missing."""
-        answers = np.empty((len(rows), self._columns), np.float32)
-        self._forest.predict(rows, answers)
-        return answers.reshape(-1)[: len(rows)] if self._single else answers
+    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return what the objective answers to `rows`, C-contiguous (n_rows, n_features); None where one is infinite.
+
+        NaN is missing.
+        """
+        answers = np.empty(len(rows) if self._columns == 1 else (len(rows), self._columns), np.float32)
+        if not self._forest.predict(rows, answers):
+            return None
+        return answers.reshape(-1)[: len(rows)] if self._single and self._columns > 1 else answers
 
 
 def flat_forest(booster: xgb.Booster) -> FlatForest | None:
@@ -87,7 +93,8 @@ def flat_forest(booster: xgb.Booster) -> FlatForest | None:
 def dense_rows(features: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32] | None:
     """Return C-contiguous (n_rows, n_features) rows, NaN where CSR has no entry; None where they would be too big."""
     if isinstance(features, np.ndarray):
-        return np.require(features, np.float32, ("C", "A"))
+        flags = features.flags
+        return features if flags.c_contiguous and flags.aligned else np.require(features, np.float32, ("C", "A"))
     if features.shape[0] * features.shape[1] > DENSE_ENTRIES:
         return None
     rows = np.full(features.shape, np.nan, np.float32)
@@ -110,11 +117,12 @@ def _built(compiled: type[native.CompiledForest], document: object) -> FlatFores
     columns = max(1, int(parameters["num_class"]), int(parameters["num_target"]))
     groups = np.asarray(model["tree_info"], np.uint32)
     nodes, values, roots = _flatten(model["trees"])
+    width = int(parameters["num_feature"])
     forest = compiled(
         nodes, values, roots, groups, weights, _base(parameters["base_score"], columns),
-        int(parameters["num_feature"]), native.LINKS.index(link),
+        width, native.LINKS.index(link),
     )  # fmt: skip
-    return FlatForest(forest, columns, single=columns == 1 or link == "argmax")
+    return FlatForest(forest, width, columns, single=columns == 1 or link == "argmax")
 
 
 def _trees(booster: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
@@ -206,4 +214,5 @@ def _agrees(forest: FlatForest, booster: xgb.Booster) -> bool:
     rows[random.random(rows.shape) < 0.3] = np.nan
     rows[0], rows[1] = 0, np.nan
     data = xgb.DMatrix(rows, missing=np.nan, nthread=1)
-    return np.array_equal(forest.predict(rows), booster.predict(data, validate_features=False))
+    answers = forest.predict(rows)
+    return answers is not None and np.array_equal(answers, booster.predict(data, validate_features=False))
