@@ -34,7 +34,11 @@ class ProbeModel(Model):
         if what == -4:
             os._exit(7)
         time.sleep(float(features[0, 0]))
-        return Predictions({"score": features.sum(axis=1), "process": np.full(len(batch), os.getpid())})
+        columns: dict[str, object] = {"score": features.sum(axis=1), "process": np.full(len(batch), os.getpid())}
+        if accept.parameters:
+            shown = ";".join(f"{name}={value}" for name, value in accept.parameters.items())
+            columns["parameters"] = [shown] * len(batch)
+        return Predictions(columns)
 
 
 class Probe(Algorithm):
