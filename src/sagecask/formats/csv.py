@@ -70,9 +70,9 @@ class CsvCodec(Codec):
 
     def _batch(self, block: bytes, line: int, layout: Layout, where: str) -> Batch | None:
         """Return the rows of a block whose first line has the number `line`, or None when all its lines are blank."""
-        layout = replace(layout, delimiter=_delimiter(block, layout))
-        quickly = _compiled(block, layout, self._core) if self._core is not None else None
-        return _batch(block, line, layout, where) if quickly is None else quickly
+        delimiter = _delimiter(block, layout)
+        quickly = _compiled(block, delimiter, layout, self._core) if self._core is not None else None
+        return _batch(block, line, replace(layout, delimiter=delimiter), where) if quickly is None else quickly
 
     def encode(self, predictions: Predictions) -> bytes:
         """Return one line per row; a list value becomes what `AnswerForm.csv_lists` says."""
@@ -114,9 +114,9 @@ def _quoted(values: list[object]) -> str:
 LISTS: dict[str, Callable[[list[object]], str]] = {"flat": _flat, "quoted": _quoted, "bracketed": json.dumps}
 
 
-def _compiled(block: bytes, layout: Layout, core: Core) -> Batch | None:
+def _compiled(block: bytes, delimiter: str, layout: Layout, core: Core) -> Batch | None:
     """Return the rows of a block, or None where it needs a closer look."""
-    delimiter, first = layout.delimiter or ",", layout.label_size + layout.weighted
+    first = layout.label_size + layout.weighted
     if delimiter not in DELIMITERS:
         return None
     columns = _first_line(block).count(delimiter.encode()) + 1
