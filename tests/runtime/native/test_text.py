@@ -28,7 +28,8 @@ def csv(text: bytes, n_lead: int, width: int, capacity: int = 50, delimiter: str
 
 
 def libsvm(text: bytes, *, labelled: bool = True, capacity: int = 50, room: int = 500):
-    labels, weights = np.empty((2, capacity), np.float32)
+    # lines without labels leave theirs as they are
+    labels, weights = np.full((2, capacity), np.nan, np.float32)
     data, indices, indptr = np.empty(room, np.float32), np.empty(room, np.int32), np.empty(capacity + 1, np.int64)
     rows, *stop = core.libsvm(text, labelled, labels, weights, (data, indices, indptr))
     entries = [
