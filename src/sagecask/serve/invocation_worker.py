@@ -8,7 +8,6 @@ import logging
 import os
 import selectors
 import signal
-import socket
 import threading
 import time
 import uuid
@@ -21,9 +20,11 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from sagecask.serve.connection import Connection, settled
+from sagecask.serve.crowd import Crowd
 from sagecask.serve.response import Environs, WholeResponse
 
 if TYPE_CHECKING:
+    import socket
     from types import FrameType
 
     from gunicorn.http.message import Request
@@ -82,7 +83,8 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         self._environs = Environs(self.cfg)
         self._settled = settled(self.cfg)
         self._limit: float = self.app.timeout_seconds
-        self._connections: set[Connection] = set()
+        self._crowd = Crowd()
+        self._connections = self._crowd.connections
         self._started: dict[Connection, float] = {}
         self._late: set[Connection] = set()
         # who holds it waits for clients; passed on under the guard, as all that threads share is changed
@@ -128,15 +130,15 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             client, address = listener.accept()
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE}:
-                _log.warning("no file is left for a new connection: %d are open", len(self._connections))
+                self._crowd.make_room()
                 self.set_accept_enabled(enabled=False)
             return
         conn = Connection(self._settled, client, address, listener.getsockname())
         self._connections.add(conn)
         with self._guard:
             self.poller.register(client, selectors.EVENT_READ, conn)
-        if len(self._connections) >= self.worker_connections:
-            self.set_accept_enabled(enabled=False)
+        if len(self._connections) > self.worker_connections:
+            self._crowd.make_room()
 
     def _see_to_turns(self, threads: list[threading.Thread]) -> None:
         """Look after the thread on turn for about a second: often while there is work, not at all without."""
@@ -144,11 +146,12 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         if not all(thread.is_alive() for thread in threads):
             _log.critical("a thread that answers has ended; so does the worker, which is replaced")
             os._exit(1)
-        if self.alive and not self._accepting and len(self._connections) < self.worker_connections:
+        if self.alive and not self._accepting:
             self.set_accept_enabled(enabled=True)
         end, idle = time.monotonic() + NOTIFY_SECONDS, 0
         while (left := end - time.monotonic()) > 0:
-            idle = 0 if self._work else idle + 1
+            busy = self._work or not self._turn.locked()
+            idle = 0 if busy else idle + 1
             self._asleep = idle > IDLE_LOOKS
             if self._bell.wait(left if self._asleep else PATIENCE_SECONDS):
                 self._bell.clear()
@@ -157,6 +160,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
                     break
             self._asleep = False
             self._pass_on()
+            self._crowd.relieve(short=not self._turn.locked())
 
     def _pass_on(self) -> None:
         """Give the turn to another thread where the one that has it takes too long."""
@@ -181,11 +185,13 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             key.data(key.fileobj)
             return True
         work = self._work = _Work(key.data, time.monotonic())
+        self._crowd.attended[work.conn] = work.since
         if self._asleep:
             self._bell.set()
         kept = self._go_on(work.conn)
         if not kept:
             self._leave(work)
+        self._crowd.attended.pop(work.conn, None)
         with self._guard:
             mine = self._work is work
             if mine:
@@ -205,6 +211,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         while conn.pending:
             self._started.setdefault(conn, time.monotonic())
             if open_ended and not conn.parser.ready():
+                self._crowd.keep(conn)
                 return True
             if not self.handle(conn):
                 return False
@@ -217,6 +224,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
                 self.poller.unregister(work.conn.sock)
                 work.polled = False
         # waits for the client to have read its answer
+        work.conn.leaving = True
         util.close_graceful(work.conn.sock)
         self._connections.discard(work.conn)
         if not self.alive:
@@ -225,6 +233,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
     def _forget(self, conn: Connection) -> None:
         self._late.discard(conn)
         self._started.pop(conn, None)
+        self._crowd.let_go(conn)
 
     def handle(self, conn: Connection) -> object:
         """Answer one request; its time runs from its first byte to the last of the answer."""
@@ -232,7 +241,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         try:
             return super().handle(conn)
         finally:
-            conn.answering = False
+            conn.answering = conn.leaving = False
             self._forget(conn)
 
     def handle_request(self, req: Request, conn: Connection) -> bool:
@@ -242,6 +251,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         if not self.alive:
             response.force_close()
         pieces = self.wsgi(environ, response.start_response)
+        conn.leaving = True
         try:
             for piece in pieces:
                 response.write(piece)
@@ -250,7 +260,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         finally:
             if response.headers_sent and not whole:
                 # the client must not take a refusal for the rest of the answer
-                _shut(conn)
+                conn.shut()
             self.log.access(response, req, environ, timedelta(seconds=time.perf_counter() - began))
             if hasattr(pieces, "close"):
                 pieces.close()
@@ -267,10 +277,10 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             if now - started > self._limit and conn not in self._late:
                 self._late.add(conn)
                 _log.error("a request took more than %.0f s; its connection is closed", self._limit)
-                _shut(conn)
+                conn.shut()
         for conn in list(self._connections):
             if now > conn.timeout and conn not in self._started:
-                _shut(conn)
+                conn.shut()
 
     def handle_error(
         self, req: Request | None, client: socket.socket, addr: tuple[str, int], exc: BaseException
@@ -283,14 +293,6 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             _refuse(client, f"{status} {reason}", {"error": message, "request_id": identifier})
         else:
             super().handle_error(req, client, addr, exc)
-
-
-def _shut(conn: Connection) -> None:
-    """Wake a thread that waits for the client; one that computes goes on."""
-    try:
-        conn.sock.shutdown(socket.SHUT_RDWR)
-    except OSError as error:
-        _log.debug("connection was closed already: %s", error)
 
 
 def _refuse(client: socket.socket, status: str, answer: dict[str, str]) -> None:

@@ -95,6 +95,8 @@ def _bind(port: int) -> socket.socket:
 
 
 def _settings(job: ServingJob, service: Service, listeners: list[socket.socket]) -> dict[str, Any]:
+    from sagecask.serve.crowd import connection_limit  # noqa: PLC0415
+
     return {
         "bind": [f"fd://{listener.detach()}" for listener in listeners],
         "workers": service.workers,
@@ -104,6 +106,8 @@ def _settings(job: ServingJob, service: Service, listeners: list[socket.socket])
         "timeout": job.timeout_seconds,
         "graceful_timeout": DRAIN_SECONDS,
         "keepalive": KEEP_ALIVE_SECONDS,
+        # all of them wait in one process where the others are busy
+        "worker_connections": connection_limit(),
         # the root file system may be read-only
         "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir(),  # noqa: S108
         "control_socket_disable": True,
