@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+ANYTHING = frozenset({"*/*", "*"})
+
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
@@ -57,6 +59,8 @@ def negotiate(accept: str | None, offered: Sequence[str], default: str) -> Media
         essence = _resolve(wanted.essence, offered, default)
         if quality > 0 and essence is not None:
             kept = {name: value for name, value in wanted.parameters.items() if name != "q"}
+            if wanted.essence in ANYTHING:
+                kept = {**MediaType.parse(default).parameters, **kept}
             return MediaType(essence, MappingProxyType(kept))
     return None
 
@@ -69,7 +73,7 @@ def _quality(media_range: MediaType) -> float:
 
 
 def _resolve(essence: str, offered: Sequence[str], default: str) -> str | None:
-    if essence in {"*/*", "*"}:
+    if essence in ANYTHING:
         return MediaType.parse(default).essence
     if essence.endswith("/*"):
         candidates = [MediaType.parse(default).essence, *offered]
