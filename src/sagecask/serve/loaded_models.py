@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import shutil
@@ -71,6 +72,8 @@ class LoadedModels:
     _models: OrderedDict[str, LoadedModel] = field(default_factory=OrderedDict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _homes: tuple[Home, ...] = field(default_factory=lambda: tuple(Home() for _ in range(HOMES)))
+    # algorithms whose libraries this process has imported
+    _imported: set[str] = field(default_factory=set)
     # names that are being loaded or unloaded
     _busy: set[str] = field(default_factory=set)
     # loads under way, and the bytes that they may come to take
@@ -215,6 +218,10 @@ class LoadedModels:
             with self._room(model.name, int(size * inference.multi_model.load_factor)):
                 model.home = min(self._homes, key=lambda home: home.waiting)
                 model.home.run(read)
+            if algorithm.declaration.name not in self._imported:
+                # what libraries import is no garbage; looking through it takes longer than reading a small model
+                gc.freeze()
+                self._imported.add(algorithm.declaration.name)
         except MemoryError as error:
             raise InsufficientMemory(f'model "{model.name}": memory to load it; got none') from error
         finally:
