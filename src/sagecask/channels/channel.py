@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sagecask.errors import DataError
@@ -101,7 +102,8 @@ class Channel(ABC):
         ------
         DataError : as `batches`, or there is no row at all
         """
-        batches = list(self.batches(layout, rules))
-        if not batches:
+        batches = self.batches(layout, rules)
+        first = next(batches, None)
+        if first is None:
             raise DataError(f'channel "{self.name}": at least one row is needed; got none')
-        return concatenate(batches)
+        return concatenate(chain([first], batches))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sagecask.native.interface import Core
 
-BUFFER_BYTES = 1024 * 1024
+PIECE_BYTES = 128 * 1024
 
 
 class Ahead:
@@ -22,6 +22,7 @@ class Ahead:
         self._buffer = bytearray()
         # what is read and not handed out yet
         self._start = self._end = 0
+        self._expected = 0
 
     def frames(self, core: Core, max_records: int, max_bytes: int) -> tuple[int, memoryview | None]:
         """Return the number and bytes of the records that come next, or None where those need a closer look.
@@ -32,12 +33,14 @@ class Ahead:
         while True:
             waiting = memoryview(self._buffer)[self._start : self._end]
             count, size, why = core.frames(waiting, max_records, max_bytes)
-            if why == CUT and self._fill():
+            if why == CUT and self._fill(max(self._expected or max_bytes, len(waiting) * 5 // 4) + PIECE_BYTES):
                 continue
             # at the end, a record that is cut off
             if why == ODD or not count or (why == CUT and size < len(waiting)):
                 return 0, None
             self._start += size
+            # as much again comes next, mostly: what is read beyond it has to be moved
+            self._expected = size
             return count, waiting[:size]
 
     def read(self, size: int = -1) -> bytes:
@@ -49,15 +52,13 @@ class Ahead:
             return piece
         return self._stream.read(size)
 
-    def _fill(self) -> bool:
-        """Read more behind what waits; False at the end."""
+    def _fill(self, size: int) -> bool:
+        """Read until as much waits; False where nothing more comes."""
         waiting = self._end - self._start
-        if len(self._buffer) - waiting < BUFFER_BYTES:
-            # twice as long, so that a long record is not moved over and over
-            buffer = bytearray(max(2 * len(self._buffer), 2 * BUFFER_BYTES))
-        else:
-            buffer = self._buffer
-        buffer[:waiting] = self._buffer[self._start : self._end]
+        # twice as long where it is too short, so that a long record is not moved over and over
+        buffer = self._buffer if size <= len(self._buffer) else bytearray(2 * size)
+        if self._start or buffer is not self._buffer:
+            buffer[:waiting] = memoryview(self._buffer)[self._start : self._end]
         self._buffer, self._start = buffer, 0
-        self._end = waiting + self._stream.readinto(memoryview(buffer)[waiting:])
+        self._end = waiting + self._stream.readinto(memoryview(buffer)[waiting:size])
         return self._end > waiting

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sagecask.formats.rows import dense_to_csr
+from sagecask.formats.growing import Growing
+from sagecask.formats.rows import as_csr, dense_to_csr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -44,40 +45,83 @@ class Batch:
         return not isinstance(self.features, np.ndarray)
 
 
-def concatenate(batches: Sequence[Batch]) -> Batch:
-    """Join batches in order; sparse rows take the widest width, a mix of dense and sparse becomes CSR.
+def concatenate(batches: Iterable[Batch]) -> Batch:
+    """Join batches in order as they come; sparse rows take the widest width, a mix of dense and sparse becomes CSR.
+
+    Each batch is copied once and can go then, so that little more memory is needed than the rows take.
 
     Raises
     ------
-    ValueError : no batch, or dense batches of different widths
+    ValueError : no batch, dense batches of different widths, or a row that names a position twice
     """
-    if len(batches) == 1:
-        return batches[0]
-    return Batch(
-        features=_stack([batch.features for batch in batches]),
-        labels=_join([batch.labels for batch in batches]),
-        weights=_join([batch.weights for batch in batches]),
-    )
+    source = iter(batches)
+    first = next(source, None)
+    if first is None:
+        raise ValueError("a batch at least is needed; got none")
+    second = next(source, None)
+    if second is None:
+        return first
+    labels, weights = _Column(first.labels), _Column(first.weights)
+    features: _DenseRows | _SparseRows = _SparseRows() if first.sparse else _DenseRows(first.width)
+    batch: Batch | None = first
+    del first
+    while batch is not None:
+        if batch.sparse and isinstance(features, _DenseRows):
+            features = _SparseRows(features.joined())
+        features.add(batch.features)
+        labels.add(batch.labels)
+        weights.add(batch.weights)
+        batch, second = second, next(source, None) if second is not None else None
+    return Batch(features.joined(), labels.joined(), weights.joined())
 
 
-def _stack(features: Sequence[NDArray[np.float32] | csr_matrix]) -> NDArray[np.float32] | csr_matrix:
-    if all(isinstance(each, np.ndarray) for each in features):
-        return np.concatenate(features)
-    from scipy.sparse import vstack  # noqa: PLC0415 - scipy costs start-up that dense requests need not pay
+class _Column:
+    """Labels or weights, as long as every batch has them."""
 
-    width = max(each.shape[1] for each in features)
-    rows = [dense_to_csr(each) if isinstance(each, np.ndarray) else each for each in features]
-    return vstack([_widened(each, width) for each in rows], format="csr", dtype=np.float32)
+    def __init__(self, first: NDArray[np.float32] | None) -> None:
+        self._rows = None if first is None else Growing(first.dtype, first.shape[1:])
 
+    def add(self, rows: NDArray[np.float32] | None) -> None:
+        if rows is None:
+            self._rows = None
+        elif self._rows is not None:
+            self._rows.append(rows)
 
-def _widened(rows: csr_matrix, width: int) -> csr_matrix:
-    if rows.shape[1] == width:
-        return rows
-    wider = rows.copy()
-    wider.resize(rows.shape[0], width)
-    return wider
+    def joined(self) -> NDArray[np.float32] | None:
+        return None if self._rows is None else self._rows.array()
 
 
-def _join(columns: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
-    present = [column for column in columns if column is not None]
-    return np.concatenate(present) if len(present) == len(columns) else None
+class _DenseRows:
+    def __init__(self, width: int) -> None:
+        self._rows = Growing(np.float32, (width,))
+
+    def add(self, features: NDArray[np.float32]) -> None:
+        self._rows.append(features)
+
+    def joined(self) -> NDArray[np.float32]:
+        return self._rows.array()
+
+
+class _SparseRows:
+    def __init__(self, dense: NDArray[np.float32] | None = None) -> None:
+        self._values, self._positions = Growing(np.float32), Growing(np.int32)
+        self._ends = Growing(np.int64)
+        self._ends.append(np.zeros(1, np.int64))
+        self._count = self._width = 0
+        self._rising = True
+        if dense is not None:
+            self.add(dense)
+
+    def add(self, features: NDArray[np.float32] | csr_matrix) -> None:
+        rows = dense_to_csr(features) if isinstance(features, np.ndarray) else features
+        count = int(rows.indptr[-1])
+        self._values.append(rows.data[:count])
+        self._positions.append(rows.indices[:count])
+        self._ends.append(rows.indptr[1:].astype(np.int64) + self._count)
+        self._count += count
+        self._width = max(self._width, rows.shape[1])
+        self._rising = self._rising and bool(rows.has_canonical_format)
+
+    def joined(self) -> csr_matrix:
+        arrays = self._values.array(), self._positions.array(), self._ends.array()
+        return as_csr(*arrays, self._width, rising=self._rising)

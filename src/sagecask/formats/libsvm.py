@@ -17,7 +17,7 @@ from sagecask.formats.decimals import cells, trimmed
 from sagecask.formats.lines import blocks, quote, utf8
 from sagecask.formats.order import in_order
 from sagecask.formats.rounding import double_for_float32, halfway
-from sagecask.formats.rows import MAX_WIDTH, to_csr
+from sagecask.formats.rows import MAX_WIDTH, as_csr
 from sagecask.native import core
 from sagecask.native.interface import END
 
@@ -97,13 +97,13 @@ def write(batch: Batch) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """Lines as arrays: `counts` pairs a line, their `indices` and float32 `values`; labels (n_rows,).
+    """Lines as arrays: where each one's pairs end, from 0, their `indices` and float32 `values`; labels (n_rows,).
 
     `line` is the number of the first of them, `rising` whether the indices of every line are known to rise.
     """
 
     line: int
-    counts: Sequence[int] | NDArray[np.integer]
+    ends: NDArray[np.integer]
     indices: NDArray[np.integer]
     values: NDArray[np.float32]
     labels: NDArray[np.float32] | None
@@ -112,7 +112,7 @@ class _Parsed:
 
     def batch(self, width: int | None) -> Batch:
         highest = int(self.indices.max()) + 1 if len(self.indices) else 0
-        features = to_csr(self.values, self.indices, self.counts, max(highest, width or 0), rising=self.rising)
+        features = as_csr(self.values, self.indices, self.ends, max(highest, width or 0), rising=self.rising)
         return Batch(features, self.labels, self.weights)
 
 
@@ -124,16 +124,17 @@ def _compiled(block: bytes, first: int, core: Core, *, labelled: bool) -> _Parse
     rows, *_, why, _, weighted, rising = core.libsvm(block, labelled, labels, weights, (values, indices, ends))
     if why != END or not rows or (labelled and weighted not in {0, rows}):
         return None
-    counts, values, indices = np.diff(ends[: rows + 1]), values[: ends[rows]], indices[: ends[rows]]
-    if not rising and _repeated(indices, counts) is not None:
+    ends = ends[: rows + 1]
+    values, indices = values[: ends[-1]], indices[: ends[-1]]
+    if not rising and _repeated(indices, np.diff(ends)) is not None:
         return None
     line = first + _blank_lines(block)
     if not labelled:
-        return _Parsed(line, counts, indices, values, None, None, rising)
+        return _Parsed(line, ends, indices, values, None, None, rising)
     labels, weights = labels[:rows], weights[:rows]
     if np.isnan(labels).any() or np.isnan(weights).any():
         return None
-    return _Parsed(line, counts, indices, values, labels, weights if weighted else None, rising)
+    return _Parsed(line, ends, indices, values, labels, weights if weighted else None, rising)
 
 
 def _blank_lines(block: bytes) -> int:
@@ -190,7 +191,7 @@ def _numbers(lines: Sequence[str], first: int, *, labelled: bool) -> _Parsed:
         raise ValueError(f"index {repeated} occurs twice")
     with np.errstate(over="ignore"):
         values = pairs[:, 1].astype(np.float32)
-    return _Parsed(first, counts, indices, values, labels, weights)
+    return _Parsed(first, np.cumsum([0, *counts]), indices, values, labels, weights)
 
 
 def _labels(tokens: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:

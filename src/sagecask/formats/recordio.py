@@ -16,7 +16,7 @@ from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.framing import MAGIC, frame, records
 from sagecask.formats.lines import quote
 from sagecask.formats.record_pb2 import Record, Value
-from sagecask.formats.rows import MAX_WIDTH, Rows, join_labels, to_csr
+from sagecask.formats.rows import MAX_WIDTH, Rows, as_csr, join_labels
 from sagecask.formats.sparse_records import write_sparse
 from sagecask.native import core
 
@@ -134,15 +134,24 @@ def _dense(portion: Buffer, labels: NDArray[np.float32], width: int, core: Core)
 def _sparse(portion: Buffer, labels: NDArray[np.float32], width: int, core: Core) -> csr_matrix | None:
     if not 0 < width <= MAX_WIDTH:
         return None
-    rows, entries, _ = core.sparse_count(portion, width, labels.shape[1])
+    # a float has four bytes and its key one at least; where that is too little room, the entries are counted
+    found = _filled(portion, labels, width, len(portion) // 5, core)
+    if found is None:
+        rows, entries, _ = core.sparse_count(portion, width, labels.shape[1])
+        found = _filled(portion, labels, width, entries, core) if rows == len(labels) else None
+    return found
+
+
+def _filled(portion: Buffer, labels: NDArray[np.float32], width: int, room: int, core: Core) -> csr_matrix | None:
+    """Return the rows of a portion that has at most as many entries as there is room for, or None."""
+    values, keys, ends = np.empty(room, np.float32), np.empty(room, np.int32), np.empty(len(labels) + 1, np.int64)
+    rows, _, rising = core.sparse(portion, width, labels, (values, keys, ends))
     if rows != len(labels):
         return None
-    csr = np.empty(entries, np.float32), np.empty(entries, np.int32), np.empty(rows + 1, np.int64)
-    rows, _, rising = core.sparse(portion, width, labels, csr)
-    if rows != len(labels):
-        return None
+    for each in (values, keys):
+        each.resize(ends[-1], refcheck=False)
     try:
-        return to_csr(csr[0], csr[1], np.diff(csr[2]), width, rising=rising)
+        return as_csr(values, keys, ends, width, rising=rising)
     except ValueError:
         # a key occurs twice
         return None

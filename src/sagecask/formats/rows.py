@@ -99,10 +99,25 @@ def to_csr(
     keys: NDArray[np.integer],
     counts: Sequence[int] | NDArray[np.integer],
     width: int,
+) -> csr_matrix:
+    """Return rows of `counts` entries each as CSR, (n_rows, width) float32, sorted by position.
+
+    Raises
+    ------
+    ValueError : a row names a position twice
+    """
+    return as_csr(values, keys, np.concatenate([[0], np.cumsum(counts)]), width)
+
+
+def as_csr(
+    values: NDArray[np.float32],
+    keys: NDArray[np.integer],
+    ends: NDArray[np.integer],
+    width: int,
     *,
     rising: bool = False,
 ) -> csr_matrix:
-    """Return rows of `counts` entries each as CSR, (n_rows, width) float32, sorted by position.
+    """Return the same from `ends` (n_rows + 1,), from 0: where each row ends.
 
     `rising` says that the positions of every row are known to rise, which saves looking twice.
 
@@ -112,7 +127,6 @@ def to_csr(
     """
     from scipy.sparse import csr_matrix  # noqa: PLC0415 - costs start-up that dense requests need not pay
 
-    ends = np.concatenate([[0], np.cumsum(counts)])
     # int64 offsets would make scipy widen the positions too
     offsets = ends.astype(np.int32 if ends[-1] <= MAX_WIDTH else np.int64)
     matrix = csr_matrix((values, keys.astype(offsets.dtype, copy=False), offsets), shape=(len(offsets) - 1, width))

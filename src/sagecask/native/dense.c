@@ -12,32 +12,6 @@ typedef struct {
     size_t first_step, second_step;
 } Pattern;
 
-static inline int same_bytes(const uint8_t *a, const uint8_t *b, size_t n) {
-    if (n >= 8) {
-        for (size_t i = 0; i < n - 8; i += 8)
-            if (load64(a + i) != load64(b + i))
-                return 0;
-        return load64(a + n - 8) == load64(b + n - 8);
-    }
-    for (size_t i = 0; i < n; i++)
-        if (a[i] != b[i])
-            return 0;
-    return 1;
-}
-
-/* Calling memcpy costs more than copying a short row. */
-static inline void copy_floats(float *to, const uint8_t *from, size_t n) {
-    if (n == 1) {
-        memcpy(to, from, 4);
-    } else if (n >= 4 && n <= 128) {
-        for (size_t i = 0; i < n - 4; i += 4)
-            memcpy(to + i, from + 4 * i, 16);
-        memcpy(to + n - 4, from + 4 * (n - 4), 16);
-    } else {
-        memcpy(to, from, 4 * n);
-    }
-}
-
 /* 0 where one-byte integers turn out to be parts of longer ones. */
 static inline int copy_run(float *to, const uint8_t *from, const Tensor *tensor) {
     size_t n = tensor->values;

@@ -65,9 +65,6 @@ static inline int next_field(Span *message, Field *field) {
     return any_field(message, field);
 }
 
-/* Set in the last byte of a varint, which is how it ends, if inverted. */
-#define STOP_BITS 0x8080808080808080ULL
-
 /* How many varints the bytes hold, SIZE_MAX where the last one is cut off. Their lengths are checked when read. */
 static size_t count_varints(Span bytes) {
     size_t count = 0;
@@ -177,15 +174,15 @@ RecordEnd frames(const uint8_t *buffer, size_t size, size_t max_records, size_t 
         *why = FRAMES_CUT;
         if (size - end.offset < FRAME_BYTES)
             return end;
-        size_t length = load32(buffer + end.offset + 4), padded = (length + 3) & ~(size_t)3;
+        size_t length = load32(buffer + end.offset + 4);
         *why = FRAMES_ODD;
         if (load32(buffer + end.offset) != FRAME_MAGIC || length >> 29)
             return end;
         *why = FRAMES_CUT;
-        if (padded > size - end.offset - FRAME_BYTES)
+        if (padded(length) > size - end.offset - FRAME_BYTES)
             return end;
         end.rows++;
-        end.offset += FRAME_BYTES + padded;
+        end.offset += FRAME_BYTES + padded(length);
         bytes += length;
     }
     *why = FRAMES_ENOUGH;
@@ -194,13 +191,11 @@ RecordEnd frames(const uint8_t *buffer, size_t size, size_t max_records, size_t 
 
 int record_at(const uint8_t *buffer, size_t size, size_t at, Record *record) {
     memset(record, 0, sizeof *record);
-    if (at > size || size - at < FRAME_BYTES || load32(buffer + at) != FRAME_MAGIC)
-        return 0;
-    size_t length = load32(buffer + at + 4), padded = (length + 3) & ~(size_t)3;
-    if (length >> 29 || padded > size - at - FRAME_BYTES)
+    size_t length = at > size ? SIZE_MAX : whole_frame(buffer + at, size - at);
+    if (length == SIZE_MAX)
         return 0;
     Span message = {buffer + at + FRAME_BYTES, buffer + at + FRAME_BYTES + length};
-    record->next = at + FRAME_BYTES + padded;
+    record->next = at + FRAME_BYTES + padded(length);
     while (message.p < message.end) {
         Field field;
         if (!next_field(&message, &field))
@@ -252,72 +247,15 @@ int tensor_values(const uint8_t *buffer, const Tensor *tensor, float *to) {
     return 1;
 }
 
-/* The first `bits` of the chunk as a varint; at most four bytes. */
-static inline int64_t short_varint(uint64_t chunk, unsigned bits) {
-    chunk &= (1ULL << bits) - 1;
-    return (int64_t)((chunk & 0x7f) | (chunk >> 1 & 0x3f80) | (chunk >> 2 & 0x1fc000) | (chunk >> 3 & 0xfe00000));
-}
-
-typedef struct {
-    int32_t *next, *stop;
-    int64_t last;           /* key read before, -1 at first */
-    int ascending;
-} Keys;
-
-/* Reads pairs of varints of at most four bytes, as long as eight bytes may be loaded; returns where it stopped. */
-static const uint8_t *read_pairs(const uint8_t *p, const uint8_t *end, int64_t width, Keys *keys) {
-    int32_t *next = keys->next;
-    int64_t last = keys->last;
-    int ascending = 1;
-    while (end - p >= 8 && keys->stop - next >= 2) {
-        uint64_t chunk = load64(p), stops = ~chunk & STOP_BITS, later = stops & (stops - 1);
-        unsigned first = 24, both = 48;
-        /* Two of three bytes are so frequent in wide matrices that it pays to guess them: the next load need not
-         * wait for the lengths then. */
-        if ((stops & 0xffffffffffffULL) != 0x800000800000ULL) {
-            if (UNLIKELY(!later))
-                break;
-            first = (unsigned)__builtin_ctzll(stops) + 1;
-            both = (unsigned)__builtin_ctzll(later) + 1;
-            if (UNLIKELY(first > 32 || both - first > 32))
-                break;
-        }
-        int64_t a = short_varint(chunk, first), b = short_varint(chunk >> first, both - first);
-        if (UNLIKELY(a >= width || b >= width))
-            break;
-        ascending &= (last < a) & (a < b);
-        last = b;
-        next[0] = (int32_t)a;
-        next[1] = (int32_t)b;
-        next += 2;
-        p += both >> 3;
-    }
-    keys->next = next;
-    keys->last = last;
-    keys->ascending &= ascending;
-    return p;
-}
-
-static int read_keys(const uint8_t *p, const uint8_t *end, int64_t width, Keys *keys) {
-    while ((p = read_pairs(p, end, width, keys)) < end) {
-        uint64_t key;
-        if (keys->next == keys->stop || !read_varint(&p, end, &key) || key >= (uint64_t)width)
-            return 0;
-        keys->ascending &= keys->last < (int64_t)key;
-        keys->last = (int64_t)key;
-        *keys->next++ = (int32_t)key;
-    }
-    return 1;
-}
-
 int tensor_keys(const uint8_t *buffer, const Tensor *tensor, int64_t width, int32_t *to, int *ascending) {
     Span message = {buffer + tensor->begin, buffer + tensor->end};
-    Keys keys = {.next = to, .stop = to + tensor->values, .last = -1, .ascending = 1};
+    Keys keys = {
+        .next = to, .stop = to + tensor->values, .width = width, .last = -1, .ascending = 1, .readable = message.end};
     while (message.p < message.end) {
         Field field;
         if (!next_field(&message, &field))
             return 0;
-        if (field.number == FIELD_KEYS && !read_keys(field.bytes.p, field.bytes.end, width, &keys))
+        if (field.number == FIELD_KEYS && !read_keys(field.bytes.p, field.bytes.end, &keys))
             return 0;
     }
     *ascending &= keys.ascending;
