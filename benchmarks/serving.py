@@ -3,12 +3,14 @@
 Every server is measured in turn with the floor, a WSGI application that does nothing, in the same minute and in
 rotating order; the ratio of each such pair is what counts, and its median is shown. The floor against itself shows the
 noise: what differs by less than that row does not differ. CPU is that of the server's processes, from the kernel.
+The floor is gevent's worker where gevent is installed (`pip install '.[bench]'`), else gunicorn's of threads.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import os
 import re
 import shutil
@@ -30,8 +32,22 @@ if TYPE_CHECKING:
 PEERS = Path(__file__).resolve().parent / "peers"
 BIN = Path(sys.executable).parent
 TREES, FEATURES = 100, 8
-SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
-REPEATS = int(os.environ.get("BENCH_REPEATS", "5"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
+REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
+FLOOR, AGAIN = "WSGI hello", "WSGI hello again"
+GEVENT = importlib.util.find_spec("gevent") is not None
+GUNICORN = {
+    FLOOR: "hello:app",
+    AGAIN: "hello:app",
+    "WSGI hello, threads": "hello:app",
+    "Flask hello": "flask_hello:app",
+    "naive": "naive:app",
+}
+OWN = {"WSGI hello, our worker": "hello", "sagecask, routed": "routed"}
+SERVERS = [FLOOR, AGAIN, "WSGI hello, threads", "WSGI hello, our worker", "Flask hello", "naive", "sagecask, routed"]
+SERVERS.append("sagecask")
+# rows of a request, and connections at a time
+LOADS = [(1, 1), (1, 8), (1, 64), (1000, 1), (1000, 8)]
 SERVER_CORE, CLIENT_CORE = "0", "1"
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 60
@@ -49,10 +65,12 @@ class Served:
 
 @dataclass(frozen=True)
 class Measured:
-    """Requests a second, and CPU milliseconds of the server for each of them."""
+    """Requests a second, CPU milliseconds of the server for each of them, and their latency in milliseconds."""
 
     rate: float
     cpu: float
+    half: float
+    most: float
 
 
 def rows() -> Iterator[dict[str, Any]]:
@@ -63,28 +81,43 @@ def rows() -> Iterator[dict[str, Any]]:
         folder = Path(name)
         prepare(folder)
         for server in ("sagecask", "naive"):
-            seconds = [started(server, folder) for _ in range(REPEATS)]
-            yield {"server": server, "start to first ping, s": statistics.median(seconds), "slowest, s": max(seconds)}
-        bodies = {count: write_load(folder, count) for count in (1, 1000)}
-        servers = ["floor", "floor again", "sagecask", "naive"]
+            seconds, used = zip(*[started(server, folder) for _ in range(REPEATS)], strict=True)
+            yield {
+                "server": server,
+                "start to first ping, s": statistics.median(seconds),
+                "slowest, s": max(seconds),
+                "CPU, s": statistics.median(used),
+            }
+        yield memory(folder)
+        bodies = {count: write_load(folder, count) for count, _ in LOADS}
         with contextlib.ExitStack() as stack:
-            running = {server: stack.enter_context(serving(server, folder)) for server in servers}
-            for count, script in bodies.items():
-                for connections in (1, 8):
-                    yield from compare(running, count, script, connections)
+            running = {server: stack.enter_context(serving(server, folder)) for server in SERVERS}
+            for count, connections in LOADS:
+                yield from compare(running, count, bodies[count], connections)
+
+
+def memory(folder: Path) -> dict[str, Any]:
+    """Return what two workers hold that have answered, shared pages counted by their share, and their threads."""
+    with serving("sagecask", folder, workers=2) as served:
+        script = write_load(folder, 1)
+        load(served, script, 8, 1)
+        workers = children(served.process.pid)
+        shares = [found(r"\nPss: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text()) for pid in workers]
+        threads = [len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in workers]
+        return {"server": "sagecask", "PSS a worker, MiB": max(shares) / 1024, "threads a worker": max(threads)}
 
 
 def compare(running: dict[str, Served], count: int, script: Path, connections: int) -> Iterator[dict[str, Any]]:
     """Yield a row for each server beside the floor."""
-    pairs: dict[str, list[tuple[Measured, Measured]]] = {name: [] for name in running if name != "floor"}
+    pairs: dict[str, list[tuple[Measured, Measured]]] = {name: [] for name in running if name != FLOOR}
     for served in running.values():
         load(served, script, connections, 0.5)
     names = list(pairs)
     for repeat in range(REPEATS):
         for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
-            order = ("floor", name) if repeat % 2 else (name, "floor")
+            order = (FLOOR, name) if repeat % 2 else (name, FLOOR)
             found = {each: load(running[each], script, connections, SECONDS) for each in order}
-            pairs[name].append((found[name], found["floor"]))
+            pairs[name].append((found[name], found[FLOOR]))
     for name, measured in pairs.items():
         ratios = [own.rate / floor.rate for own, floor in measured]
         yield {
@@ -94,6 +127,8 @@ def compare(running: dict[str, Served], count: int, script: Path, connections: i
             "requests/s": statistics.median(own.rate for own, _ in measured),
             "of the floor": statistics.median(ratios),
             "spread": f"{min(ratios):.2f}-{max(ratios):.2f}",
+            "p50 ms": statistics.median(own.half for own, _ in measured),
+            "p99 ms": statistics.median(own.most for own, _ in measured),
             "CPU ms": statistics.median(own.cpu for own, _ in measured),
             "CPU of the floor": statistics.median(own.cpu / floor.cpu for own, floor in measured),
         }
@@ -126,9 +161,9 @@ def write_load(folder: Path, count: int) -> Path:
 
 
 @contextlib.contextmanager
-def serving(name: str, folder: Path) -> Iterator[Served]:
-    """Run a server with one worker on its core until it answers."""
-    served = start(name, folder)
+def serving(name: str, folder: Path, workers: int = 1) -> Iterator[Served]:
+    """Run a server on its core, with one worker unless it is told otherwise, until it answers."""
+    served = start(name, folder, workers)
     try:
         wait_until_ready(served)
         yield served
@@ -137,34 +172,38 @@ def serving(name: str, folder: Path) -> Iterator[Served]:
         served.process.wait(START_SECONDS)
 
 
-def started(name: str, folder: Path) -> float:
-    """Return the seconds from the start of the process to its first answered ping."""
+def started(name: str, folder: Path) -> tuple[float, float]:
+    """Return the seconds from the start of the process to its first answered ping, and its CPU seconds until then."""
     begin = time.perf_counter()
     served = start(name, folder)
     try:
         wait_until_ready(served)
-        return time.perf_counter() - begin
+        return time.perf_counter() - begin, cpu_seconds(served.process.pid)
     finally:
         served.process.terminate()
         served.process.wait(START_SECONDS)
 
 
-def start(name: str, folder: Path) -> Served:
+def start(name: str, folder: Path, workers: int = 1) -> Served:
     """Start a server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("SAGEMAKER_", "SAGECASK_"))}
     environ |= {"OMP_NUM_THREADS": "1", "MODEL": str(folder / "model" / "xgboost-model")}
-    gunicorn = [str(BIN / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "1", "--chdir", str(PEERS)]
+    environ |= {"SAGEMAKER_BIND_TO_PORT": str(port), "SAGECASK_ROOT": str(folder), "SAGECASK_ALGORITHM": "xgboost"}
     if name == "sagecask":
-        command = [str(BIN / "sagecask"), "serve", "--root", str(folder), "--port", str(port)]
-        environ |= {"SAGECASK_ALGORITHM": "xgboost", "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
-    elif name == "naive":
-        command = [*gunicorn, "naive:app"]
+        command = [str(BIN / "sagecask"), "serve"]
+        environ |= {"SAGEMAKER_MODEL_SERVER_WORKERS": str(workers)}
+    elif name in OWN:
+        command = [sys.executable, str(PEERS / "worker.py"), OWN[name]]
     else:
-        # the same kind of worker as ours
-        command = [*gunicorn, "--threads", "16", "--keep-alive", "65", "hello:app"]
+        command = [str(BIN / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "1", "--chdir", str(PEERS)]
+        if name == "WSGI hello, threads" or (name != "naive" and not GEVENT):
+            command += ["--threads", "16", "--keep-alive", "65"]
+        elif name != "naive":
+            command += ["--worker-class", "gevent", "--keep-alive", "65"]
+        command.append(GUNICORN[name])
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -188,8 +227,17 @@ def wait_until_ready(served: Served) -> None:
 
 def load(served: Served, script: Path, connections: int, seconds: float) -> Measured:
     """Send requests as fast as they are answered."""
-    command = ["taskset", "--cpu-list", CLIENT_CORE, "wrk", "--threads", "1", "--connections", str(connections)]
-    command += ["--duration", f"{max(1, round(seconds))}s", "--timeout", "30s", "--script", str(script)]
+    command = ["taskset", "--cpu-list", CLIENT_CORE, "wrk", "--threads", "1", "--latency"]
+    command += [
+        "--connections",
+        str(connections),
+        "--duration",
+        f"{max(1, round(seconds))}s",
+        "--timeout",
+        "30s",
+        "--script",
+        str(script),
+    ]
     before = cpu_seconds(served.process.pid)
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{served.port}"], stdout=subprocess.PIPE, text=True, check=True
@@ -198,14 +246,22 @@ def load(served: Served, script: Path, connections: int, seconds: float) -> Meas
     if "Non-2xx" in done or "Socket errors" in done:
         raise SystemExit(f"serving: {served.name} must answer every request with 200; got\n{done}")
     rate, total = found(r"Requests/sec:\s+([\d.]+)", done), found(r"(\d+) requests in", done)
-    return Measured(rate, used / total * 1000)
+    return Measured(rate, used / total * 1000, latency("50%", done), latency("99%", done))
+
+
+def latency(percentile: str, report: str) -> float:
+    """Return a percentile of wrk's report in milliseconds."""
+    match = re.search(rf"{percentile}\s+([\d.]+)(us|ms|s)\b", report)
+    if match is None:
+        raise SystemExit(f"serving: wrk's report must hold {percentile}; got\n{report}")
+    return float(match[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[match[2]]
 
 
 def found(pattern: str, text: str) -> float:
-    """Return the number that a pattern finds in wrk's report."""
+    """Return the number that a pattern finds in a report."""
     match = re.search(pattern, text)
     if match is None:
-        raise SystemExit(f"serving: wrk's report must hold {pattern}; got\n{text}")
+        raise SystemExit(f"serving: the report must hold {pattern}; got\n{text}")
     return float(match[1])
 
 
@@ -213,5 +269,9 @@ def cpu_seconds(pid: int) -> float:
     """Return user and system time of a process and its children, those that ended included."""
     fields: Sequence[str] = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     own = sum(map(int, fields[11:15])) / TICKS
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own + sum(cpu_seconds(int(child)) for child in children)
+    return own + sum(map(cpu_seconds, children(pid)))
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
