@@ -7,6 +7,7 @@
     │   │   ├── MalformedBody        a request body is not of its content type
     │   │   └── ModelDataError       the model folder or archive is not what it must be
     │   ├── UnsupportedMediaType     no codec for the content type
+    │   ├── UnsupportedEncoding      a request body is compressed
     │   ├── NotAcceptable            no codec for what Accept asks for
     │   ├── PayloadTooLarge          the request body is over the limit
     │   ├── ModelNotLoaded           a request names a model that the server does not have
@@ -56,6 +57,10 @@ class ModelDataError(DataError):
 
 class UnsupportedMediaType(UserError):
     """The content type is none that can be read here."""
+
+
+class UnsupportedEncoding(UserError):
+    """A request body comes with a Content-Encoding, of which none is undone here."""
 
 
 class NotAcceptable(UserError):

@@ -8,7 +8,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest
 from werkzeug.wsgi import get_content_length
 
-from sagecask.errors import PayloadTooLarge
+from sagecask.errors import PayloadTooLarge, UnsupportedEncoding
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -23,9 +23,13 @@ def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
 
     Raises
     ------
+    UnsupportedEncoding : the body is compressed; a small one could unpack to any size
     PayloadTooLarge : the body is over the limit; with Content-Length nothing of it has been read
     BadRequest : the body ends early, or its chunks are malformed
     """
+    coding = environ.get("HTTP_CONTENT_ENCODING")
+    if coding and coding.lower() != "identity":
+        raise UnsupportedEncoding(f'content encoding: identity; got "{coding}"')
     length = get_content_length(environ)
     if limit and length is not None and length > limit:
         raise PayloadTooLarge(f"request body: at most {limit} bytes; got {length}")

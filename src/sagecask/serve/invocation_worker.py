@@ -37,6 +37,8 @@ STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 STUCK_SECONDS = 2.0
 # after which a thread's turn passes on; others may wait that long, and twice as long where it has just begun
 PATIENCE_SECONDS = 0.005
+# what a client may still send after it was refused, so that it comes to read why
+DRAIN_BYTES = 128 * 1024 * 1024
 # looks without work after which the main thread sleeps until it is woken
 IDLE_LOOKS = 40
 NOTIFY_SECONDS = 1.0
@@ -223,9 +225,9 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             if work.polled:
                 self.poller.unregister(work.conn.sock)
                 work.polled = False
-        # waits for the client to have read its answer
+        # waits for the client to have read its answer, for which it may have to be through with sending
         work.conn.leaving = True
-        util.close_graceful(work.conn.sock)
+        util.close_graceful(work.conn.sock, max_drain=DRAIN_BYTES)
         self._connections.discard(work.conn)
         if not self.alive:
             self._bell.set()

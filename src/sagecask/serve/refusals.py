@@ -18,6 +18,7 @@ from sagecask.errors import (
     NotAcceptable,
     PayloadTooLarge,
     SagecaskError,
+    UnsupportedEncoding,
     UnsupportedMediaType,
 )
 from sagecask.serve.tracing import identifiers
@@ -37,6 +38,7 @@ STATUSES: tuple[tuple[type[SagecaskError], int], ...] = (
     (ModelAlreadyLoaded, 409),
     (PayloadTooLarge, 413),
     (UnsupportedMediaType, 415),
+    (UnsupportedEncoding, 415),
     (InsufficientMemory, 507),
 )
 INTERNAL_ERROR = 500
@@ -52,6 +54,9 @@ def refuse(error: Exception) -> Response:
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(accepted or ())
         message = f"{request.path}: method {headers['Allow']}; got {request.method}"
+    elif isinstance(error, UnsupportedEncoding):
+        # RFC 9110, section 15.5.16
+        headers["Accept-Encoding"] = "identity"
     elif isinstance(error, NotFound):
         message = f'path: {current_app.config["PATHS"]}; got "{request.path}"'
     elif isinstance(error, HTTPException):
@@ -87,6 +92,8 @@ def _accepted(error: Exception, status: int, terms: Terms | None) -> tuple[str, 
         return tuple(sorted(error.valid_methods or ()))
     if terms is not None and isinstance(error, NotAcceptable):
         return terms.accepts
+    if isinstance(error, UnsupportedEncoding):
+        return ("identity",)
     return terms.content_types if terms is not None and status == 415 else None
 
 
