@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tokenize import TokenError
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH_CELLS = 1024 * 1024
+# a header may promise more than there is memory for
+PIECE_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 2**63 - 1
 MAGIC = npy.MAGIC_PREFIX
 
 
@@ -30,8 +34,9 @@ class Rows:
         try:
             version = npy.read_magic(stream)
             header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, self.fortran, self._dtype = header(stream)
-        except ValueError as error:
+            shape, fortran, self._dtype = header(stream)
+        # numpy lets through what Python's parsers say of a header that is not Python
+        except (ValueError, TokenError, RecursionError, MemoryError) as error:
             raise DataError(f"{where}: a NumPy array is needed; got {error}") from error
         if self._dtype.kind not in "fiub" or len(shape) not in {1, 2}:
             kind = f"{self._dtype} with {len(shape)} dimensions"
@@ -39,6 +44,11 @@ class Rows:
         self.count = int(shape[0])
         # a list of labels is one column
         self.width = int(shape[1]) if len(shape) == 2 else 1
+        if self.count < 0 or self.width < 1 or self.count * self.width * self._dtype.itemsize > MAX_BYTES:
+            raise DataError(f"{where}: an array of at least one column that a file can hold is needed; got {shape}")
+        self.fortran = fortran and self.width > 1
+        if self.fortran and not stream.seekable():
+            raise DataError(f"{where}: rows one after another are needed in a pipe or gzip file; got Fortran order")
         self._next = 0
         self._start = stream.tell() if self.fortran else 0
 
@@ -50,7 +60,7 @@ class Rows:
         DataError : the bytes end early
         """
         count = min(count, self.count - self._next)
-        if self.fortran and self.width > 1:
+        if self.fortran and count:
             columns = [self._column(column, count) for column in range(self.width)]
             table = np.stack(columns, axis=1)
         else:
@@ -65,7 +75,9 @@ class Rows:
 
     def _numbers(self, count: int) -> NDArray[np.generic]:
         wanted = count * self._dtype.itemsize
-        data = self._stream.read(wanted)
+        data = self._stream.read(min(wanted, PIECE_BYTES))
+        while len(data) < wanted and (piece := self._stream.read(min(wanted - len(data), PIECE_BYTES))):
+            data += piece
         if len(data) < wanted:
             raise DataError(f"{self._where}: {self.count} rows as the header says are needed; got fewer")
         return np.frombuffer(data, dtype=self._dtype)

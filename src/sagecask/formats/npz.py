@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 NAMES = ("features", "labels", "weights")
+# what zipfile raises for bytes that are not as they should be, passwords and unknown compressions included
+_UNSOUND = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, OverflowError,
+    RuntimeError,
+)  # fmt: skip
 
 
 class NpzCodec(Codec):
@@ -37,7 +44,7 @@ class NpzCodec(Codec):
                     raise DataError(f'{where}: an array "features" is needed; got {names}')
                 arrays = {name: _array(archive, name, stack, where) for name in NAMES if f"{name}.npy" in held}
                 yield from batches(arrays, layout, where)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except _UNSOUND as error:
             raise DataError(f"{where}: a sound NumPy archive is needed; got {error}") from error
 
 
@@ -66,7 +73,7 @@ def batches(arrays: Mapping[str, Rows], layout: Layout, where: str) -> Iterator[
 def _array(archive: zipfile.ZipFile, name: str, stack: ExitStack, where: str) -> Rows:
     member = f"{name}.npy"
     rows = Rows(stack.enter_context(cast("BinaryIO", archive.open(member))), f"{where}, {name}")
-    if not rows.fortran or rows.width == 1:
+    if not rows.fortran:
         return rows
     # an archive's member seeks by reading anew from its start
     copy = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115 - the stack closes it

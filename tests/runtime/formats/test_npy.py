@@ -91,6 +91,47 @@ def test_bad_array_is_refused(data, message):
     assert fault(data, Layout(label_size=1)) == message
 
 
+def header(text: str) -> bytes:
+    return npy.MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize("text", ["{'descr': '|b1', 's", "(" * 300, "{" * 9000, "{'descr': {}}", "\x00"])
+def test_header_that_is_no_python_is_refused(text):
+    assert fault(header(text)).startswith("rows.npy: a NumPy array is needed; got ")
+
+
+@pytest.mark.parametrize(
+    ("shape", "order"),
+    [((-1, 2), False), ((2, -2), False), ((10**18, 0), False), ((10**30, 2), True), ((2**62, 2), False)],
+)
+def test_shape_that_no_file_has_is_refused(shape, order):
+    data = header(f"{{'descr': '<f4', 'fortran_order': {order}, 'shape': {shape}}}")
+    assert fault(data) == (f"rows.npy: an array of at least one column that a file can hold is needed; got {shape}")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("order", [False, True])
+def test_shape_that_the_file_does_not_have_takes_no_memory_or_time(order):
+    wide, none = (
+        f"{{'descr': '<f4', 'fortran_order': {order}, 'shape': {shape}}}" for shape in ((1, 10**15), (0, 10**15))
+    )
+    assert fault(header(wide) + bytes(8)) == "rows.npy: 1 rows as the header says are needed; got fewer"
+    assert list(NpyCodec().read(io.BytesIO(header(none)), Layout(), WHERE)) == []
+
+
+def test_fortran_order_is_refused_where_the_stream_cannot_seek():
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    data = npy_bytes(np.asfortranarray(np.zeros((2, 2))))
+    with pytest.raises(DataError) as caught:
+        list(NpyCodec().read(Pipe(data), Layout(), WHERE))
+    assert str(caught.value) == (
+        "rows.npy: rows one after another are needed in a pipe or gzip file; got Fortran order"
+    )
+
+
 def test_array_of_another_width_is_refused():
     assert fault(npy_bytes(np.zeros((1, 3))), Layout(width=2)) == "rows.npy: 3 features, expected 2"
 
@@ -107,6 +148,22 @@ def test_damaged_archive_is_refused():
         "rows.npy: a sound NumPy archive is needed; got File is not a zip file"
     )
     data[3000] ^= 255
+    assert fault(bytes(data), codec=NpzCodec()).startswith("rows.npy: a sound NumPy archive is needed; got ")
+
+
+@pytest.mark.parametrize(("at", "byte"), [(8, 9), (6, 1)])
+def test_archive_with_a_password_or_an_unknown_compression_is_refused(at, byte):
+    data = bytearray(npz_bytes(features=np.zeros((2, 2))))
+    # in the member's own head and in the directory, two bytes further on
+    for start in (data.index(b"PK\x03\x04"), data.index(b"PK\x01\x02") + 2):
+        data[start + at] = byte
+    assert fault(bytes(data), codec=NpzCodec()).startswith("rows.npy: a sound NumPy archive is needed; got ")
+
+
+def test_archive_whose_directory_points_before_its_start_is_refused():
+    data = bytearray(npz_bytes(features=np.zeros((2, 2))))
+    end = data.index(b"PK\x05\x06") + 16
+    data[end : end + 4] = (int.from_bytes(data[end : end + 4], "little") + 100).to_bytes(4, "little")
     assert fault(bytes(data), codec=NpzCodec()).startswith("rows.npy: a sound NumPy archive is needed; got ")
 
 
