@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import lzma
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from sagecask.algorithm import Declaration, Model
 
 MANIFEST = "sagecask.json"
+# what tarfile raises for bytes that are not as they should be; KeyError is a link to a member that is not there
+_UNSOUND = (tarfile.TarError, EOFError, OSError, KeyError, ValueError, OverflowError, zlib.error, lzma.LZMAError)
 
 
 def save(model: Model, folder: Path, declaration: Declaration) -> None:
@@ -83,7 +87,7 @@ def unpacked_size(archive: Path) -> int:
     try:
         with tarfile.open(archive, "r:*") as tar:
             return sum(member.size for member in tar)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except _UNSOUND as error:
         raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {error}") from error
 
 
@@ -98,5 +102,5 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive, "r:*") as tar:
             tar.extractall(folder, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except _UNSOUND as error:
         raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {error}") from error

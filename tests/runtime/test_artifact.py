@@ -94,6 +94,16 @@ def test_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         artifact.unpack(archive, tmp_path / "model")
 
 
+def test_hard_link_to_a_member_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("model")
+        member.type, member.linkname = tarfile.LNKTYPE, "other"
+        tar.addfile(member)
+    with pytest.raises(ModelDataError, match=r"a model archive \(tar, gzip-compressed\); got .*other' not found"):
+        artifact.unpack(archive, tmp_path / "model")
+
+
 @pytest.mark.parametrize("content", [b"", b"no tar", b"\x1f\x8b\x08\x00broken"])
 def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     archive = tmp_path / "model.tar.gz"
