@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ def lines(name: str, channel: LocalChannel) -> list[tuple[SourceObject, ...]]:
     """
     where = f'channel "{name}", {channel.path.name}'
     found = []
-    for number, text in enumerate(_text(channel.path, where).splitlines(), 1):
+    for number, text in enumerate(_text(channel.path, where).split("\n"), 1):
         if text.strip():
             place = f"{where}, line {number}"
             line = _json(text, place)
@@ -95,11 +96,15 @@ def _listed(manifest: Path, where: str) -> Iterator[SourceObject]:
 
 
 def _resolved(address: str, manifest: Path, where: str) -> Path:
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise UserError(f'{where}: an address is needed; got "{address}" ({error})') from error
     if parts.scheme not in {"", "file"}:
         raise UserError(f'{where}: a file of this machine is needed in a local job; got "{address}"')
     path = manifest.parent / (unquote(parts.path) if parts.scheme else address)
-    if not path.is_file():
+    # `Path.is_file` raises for a name that is too long
+    if not os.path.isfile(path):  # noqa: PTH113
         raise UserError(f'{where}: a file that exists is needed; got "{address}"')
     return path.resolve()
 

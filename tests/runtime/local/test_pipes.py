@@ -113,6 +113,8 @@ def test_manifest_names_the_objects_and_their_order(folder: Path):
         ('[{"prefix": "rows/"}, "../a"]', 'names below the prefix are needed; got "../a"'),
         ('[{"prefix": "s3://bucket/"}, "a"]', 'a file of this machine is needed in a local job; got "s3://bucket/a"'),
         ('[{"prefix": "rows/"}, "9.csv"]', 'a file that exists is needed; got "rows/9.csv"'),
+        ('[{"prefix": "s3://["}, "a"]', 'an address is needed; got "s3://[a" (Invalid IPv6 URL)'),
+        (f'[{{"prefix": "rows/"}}, "{"a" * 300}"]', f'a file that exists is needed; got "rows/{"a" * 300}"'),
     ],
 )
 def test_manifest_that_is_none_is_refused(folder: Path, text: str, message: str):
@@ -146,7 +148,8 @@ def test_augmented_manifest_feeds_attribute_by_attribute(folder: Path):
 
 def test_augmented_manifest_without_the_wrapper_is_joined_without_a_border(folder: Path):
     path = folder / "lines.manifest"
-    path.write_text('{"line": "1,2\\n", "more": 3}\n{"more": 7, "line": ",9\\n"}\n')
+    # of all that Unicode calls line ends, only one ends a line
+    path.write_text('{"line": "1,2\\n", "more": 3, "none": "\u2028"}\n{"more": 7, "line": ",9\\n"}\n')
     channel = piped(path, data_type="AugmentedManifestFile", attribute_names=("more", "line"))
     with Feeder({"train": channel}, folder / "data"):
         assert [each.stream.read() for each in opened(folder).objects()] == [b"31,2\n7,9\n"]
