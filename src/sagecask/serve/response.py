@@ -40,9 +40,11 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no typ
         ]
 
     def close(self) -> None:
-        super().close()
+        self.send_headers()
         if self._head:
             self.sock.sendall(self._head)
+            self._head = b""
+        super().close()
 
     def _emit_body(self, data: bytes) -> None:
         head, self._head = self._head, b""
@@ -74,13 +76,14 @@ class Environs:
         self._plain = not os.environ.get("SCRIPT_NAME")
 
     def of(self, req: Request, conn: Connection) -> dict[str, Any]:
-        """Return the WSGI environment; gunicorn's own where a header occurs twice or has an underscore."""
+        """Return the WSGI environment; gunicorn makes it where a header occurs twice, has an underscore or expects."""
         environ: dict[str, Any] = self._always.copy()
+        if not self._plain or req._expected_100_continue:
+            return self._by_gunicorn(req, conn)
         for name, value in req.headers:
             key = _OWN_NAMES.get(name) or "HTTP_" + name.replace("-", "_")
-            if key in environ or "_" in name or not self._plain or req._expected_100_continue:
-                made: dict[str, Any] = wsgi.create(req, conn.sock, conn.client, conn.server, self._cfg)[1]
-                return made | {"wsgi.multithread": True}
+            if key in environ or "_" in name:
+                return self._by_gunicorn(req, conn)
             environ[key] = value
         environ["wsgi.input"] = req.body
         environ["gunicorn.socket"] = conn.sock
@@ -92,3 +95,7 @@ class Environs:
         environ["SERVER_NAME"], environ["SERVER_PORT"] = conn.server[0], str(conn.server[1])
         environ["PATH_INFO"] = util.unquote_to_wsgi_str(req.path)
         return environ
+
+    def _by_gunicorn(self, req: Request, conn: Connection) -> dict[str, Any]:
+        environ: dict[str, Any] = wsgi.create(req, conn.sock, conn.client, conn.server, self._cfg)[1]
+        return environ | {"wsgi.multithread": True}
