@@ -81,6 +81,14 @@ def test_answer_has_one_record_per_row_and_lists_in_one_tensor():
     assert not first.features
 
 
+def test_keys_of_an_answer_are_sorted_also_where_one_begins_another():
+    answer = RecordioProtobufCodec().encode(Predictions({"raw_scores": [[1.0]], "score": [2.0], "raw_score": [3.0]}))
+    entries = [Record(), Record(), Record()]
+    for entry, (key, number) in zip(entries, [("raw_score", 3), ("raw_scores", 1), ("score", 2)], strict=True):
+        entry.label[key].float32_tensor.values.append(number)
+    assert answer == frame(b"".join(entry.SerializeToString() for entry in entries))
+
+
 def test_text_in_an_answer_is_refused():
     with pytest.raises(NotAcceptable) as caught:
         RecordioProtobufCodec().encode(Predictions({"name": ["a"]}))
