@@ -162,19 +162,39 @@ def run(algorithm: str | None, job: Path | None, engine: str, **options: Any) ->
 
 
 @sagecask.command()
-@click.argument("model", type=_PATH)
+@click.argument("models", metavar="[MODEL]...", nargs=-1, type=_PATH)
+@click.option("--config", type=_EXISTING, help="YAML file of an endpoint with variants.")
+@click.option("--update", is_flag=True, help="Change the endpoint that serves --config to what the file says now.")
 @click.option(
     "--algorithm", envvar="SAGECASK_ALGORITHM", show_envvar=True, help="Algorithm, where the model does not say."
 )
-@click.option(
-    "--port", default=8080, type=click.IntRange(0, 65535), show_default=True, help="Port; 0 takes a free one."
-)
+@click.option("--port", type=click.IntRange(0, 65535),
+              help="Port; 0 takes a free one.  [default: 8080, or what --config says]")  # fmt: skip
 @_engine_options
-def endpoint(model: Path, algorithm: str | None, port: int, **options: Any) -> int:  # noqa: ANN401
-    """Serve MODEL, a model folder or model.tar.gz, until Ctrl-C."""
-    from sagecask.local.endpoint import serve_until_stopped  # noqa: PLC0415
+def endpoint(models: Sequence[Path], config: Path | None, algorithm: str | None, port: int | None, *, update: bool,
+             **options: Any) -> int:  # noqa: ANN401  # fmt: skip
+    """Serve MODEL, a model folder or model.tar.gz, until Ctrl-C.
 
-    return serve_until_stopped(_endpoint(model, algorithm, port, options), _engine(options["engine"]), os.environ)
+    Several MODELs answer in series, as an inference pipeline; --config describes variants, shadows and data capture.
+    """
+    from sagecask.local.endpoint import free_port, serve_until_stopped  # noqa: PLC0415
+
+    engine = _engine(options["engine"])
+    port = free_port() if port == 0 else port
+    if bool(models) == (config is not None) or (update and config is None):
+        raise click.UsageError("endpoint: either MODEL or --config must be given, and --config with --update")
+    if config is not None:
+        from sagecask.local.running_file import change_running  # noqa: PLC0415
+        from sagecask.local.variant_endpoint import serve_config  # noqa: PLC0415
+
+        return change_running(config) if update else serve_config(config, port, engine, os.environ)
+    described = [_endpoint(each, algorithm, 8080 if port is None else port, options) for each in models]
+    if len(described) == 1:
+        return serve_until_stopped(described[0], engine, os.environ)
+    from sagecask.local.variant_endpoint import serve_pipeline  # noqa: PLC0415
+    from sagecask.local.variants import pipeline  # noqa: PLC0415
+
+    return serve_pipeline(pipeline(described, described[0].port), engine, os.environ)
 
 
 @sagecask.command()

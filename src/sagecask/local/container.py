@@ -57,7 +57,7 @@ class Container:
         mounts: Sequence[Mount],
         port: int | None = None,
     ) -> None:
-        """Start it; `port` of this machine's loopback interface leads to its 8080.
+        """Start it; `port` of this machine's loopback interface leads to the one that it is told to bind, or 8080.
 
         Raises
         ------
@@ -78,7 +78,9 @@ class Container:
                 ],
                 user=f"{os.getuid()}:0",
                 labels={LABEL: "true"},
-                ports={} if port is None else {"8080/tcp": ("127.0.0.1", port)},
+                ports={}
+                if port is None
+                else {f"{environment.get('SAGEMAKER_BIND_TO_PORT', 8080)}/tcp": ("127.0.0.1", port)},
             )
         except self._errors.ImageNotFound as error:
             raise UserError(

@@ -59,6 +59,16 @@ def read_yaml(path: Path) -> JobDescription:
     ------
     UsageError : the file is no YAML, has an unknown key or a value of another kind, or PyYAML is missing
     """
+    return from_mapping(yaml_mapping(path), path)
+
+
+def yaml_mapping(path: Path) -> dict[str, Any]:
+    """Read a mapping from a YAML file.
+
+    Raises
+    ------
+    UsageError : the file is no YAML or holds something else, or PyYAML is missing
+    """
     try:
         yaml = importlib.import_module("yaml")
     except ModuleNotFoundError as error:
@@ -71,7 +81,7 @@ def read_yaml(path: Path) -> JobDescription:
         raise UsageError(f"{path}: the file must be YAML in UTF-8; got {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: the file must hold a mapping; got {type(content).__name__}")
-    return from_mapping(content, path)
+    return content
 
 
 def from_mapping(content: Mapping[str, Any], source: Path) -> JobDescription:

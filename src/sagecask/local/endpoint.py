@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import tempfile
 import threading
-import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from sagecask import artifact, registry
 from sagecask.contract.paths import Paths
 from sagecask.errors import ModelDataError, PlatformError, SagecaskError, UsageError, UserError
 from sagecask.local.container import Container, Mount
+from sagecask.local.ping import wait_for_ping
 from sagecask.local.process import HostProcess, on_stop
 from sagecask.local.run import default_image
 
@@ -38,13 +37,13 @@ STOP_SECONDS = 30
 class EndpointDescription:
     """A model and how to serve it.
 
-    model : folder or archive
+    model : folder or archive; None where an image brings its own
     algorithm : None leaves it to the model's manifest, or to the image
     image : image of the container engine; None is the algorithm's own
     port : of the loopback interface; 0 takes a free one
     """
 
-    model: Path
+    model: Path | None
     algorithm: str | None = None
     image: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -123,7 +122,9 @@ def serve_until_stopped(description: EndpointDescription, engine: Engine, enviro
     return 0
 
 
-def _model_folder(model: Path, root: Path) -> Path:
+def _model_folder(model: Path | None, root: Path) -> Path | None:
+    if model is None:
+        return None
     if model.is_dir():
         if not any(model.iterdir()):
             raise ModelDataError(f'endpoint: the model folder must hold a model; got "{model}", which is empty')
@@ -136,10 +137,10 @@ def _model_folder(model: Path, root: Path) -> Path:
 
 
 def _start(
-    description: EndpointDescription, model: Path, root: Path, engine: Engine, environ: Mapping[str, str]
+    description: EndpointDescription, model: Path | None, root: Path, engine: Engine, environ: Mapping[str, str]
 ) -> tuple[Running, int]:
-    algorithm = description.algorithm or artifact.algorithm_of(model) or registry.only()
-    port = description.port or _free_port()
+    algorithm = description.algorithm or (artifact.algorithm_of(model) if model else None) or registry.only()
+    port = description.port or free_port()
     environment = dict(description.environment)
     if algorithm:
         environment["SAGECASK_ALGORITHM"] = algorithm
@@ -149,39 +150,31 @@ def _start(
             raise UsageError(
                 "endpoint: --image or --algorithm must be given, the model does not name its algorithm; got none"
             )
-        return Container(image, ["serve"], environment, [Mount(model, Paths().model)], port), port
+        mounts = [Mount(model, Paths().model)] if model else []
+        return Container(image, ["serve"], environment, mounts, port), port
     paths = Paths(root)
+    if model is None:
+        raise UsageError("endpoint: a model must be given where no image brings it; got none")
     if model != paths.model:
         paths.model.symlink_to(model, target_is_directory=True)
     command = ["serve", "--root", str(root), "--port", str(port)]
     return HostProcess(command, {**environ, **environment}), port
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _wait_for_ping(endpoint: Endpoint, stopped: threading.Event, tail: deque[str]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if stopped.is_set() or _ping(endpoint.port) == 200:
-            return
-        if endpoint.ended.wait(0.05):
-            raise endpoint.fault(f"the server must answer /ping; got its end, after: {' | '.join(tail)}")
-    raise PlatformError(f"endpoint: the server must answer /ping within {START_SECONDS} s; got none")
-
-
-def _ping(port: int) -> int | None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
+    if wait_for_ping(endpoint.port, START_SECONDS, lambda: stopped.is_set() or endpoint.ended.is_set()):
+        return
+    if endpoint.ended.is_set() and not stopped.is_set():
+        raise endpoint.fault(f"the server must answer /ping; got its end, after: {' | '.join(tail)}")
+    if not stopped.is_set():
+        raise PlatformError(f"endpoint: the server must answer /ping within {START_SECONDS} s; got none")
 
 
 def _stop(running: Running, ended: threading.Event) -> None:

@@ -73,8 +73,10 @@ class HostProcess:
 
 
 @contextmanager
-def on_stop(actions: Sequence[Callable[[], None]]) -> Iterator[None]:
+def on_stop(actions: Sequence[Callable[[], None]], *, hangup: bool = True) -> Iterator[None]:
     """Answer the first SIGINT, SIGTERM or SIGHUP with the first action, the second with the second, and so on.
+
+    SIGHUP is left as it is where `hangup` is false.
 
     Actions run in threads of their own: a handler that used the engine's client could meet that client's locks.
     """
@@ -84,7 +86,21 @@ def on_stop(actions: Sequence[Callable[[], None]]) -> Iterator[None]:
         if left:
             threading.Thread(target=left.pop(0), daemon=True).start()
 
-    earlier = {number: signal.signal(number, act) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    numbers = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hangup else ()))
+    with _handled(dict.fromkeys(numbers, act)):
+        yield
+
+
+@contextmanager
+def on_hangup(action: Callable[[], None]) -> Iterator[None]:
+    """Answer each SIGHUP with an action that only takes note of it."""
+    with _handled({signal.SIGHUP: lambda _number, _frame: action()}):
+        yield
+
+
+@contextmanager
+def _handled(handlers: Mapping[signal.Signals, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
+    earlier = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
