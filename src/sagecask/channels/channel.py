@@ -102,8 +102,12 @@ class Channel(ABC):
         ------
         DataError : as `batches`, or there is no row at all
         """
-        batches = self.batches(layout, rules)
+        batches = self._kept(layout, rules)
         first = next(batches, None)
         if first is None:
             raise DataError(f'channel "{self.name}": at least one row is needed; got none')
         return concatenate(chain([first], batches))
+
+    def _kept(self, layout: Layout, rules: FileRules) -> Iterator[Batch]:
+        """Yield what `batches` does, for a caller who only keeps it."""
+        return self.batches(layout, rules)

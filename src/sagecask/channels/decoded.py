@@ -33,6 +33,10 @@ class DecodedChannel(Channel):
     def batches(self, layout: Layout, rules: FileRules = ALL_FILES) -> Iterator[Batch]:
         return prefetched(lambda cancelled: self._decoded(layout, rules, cancelled))
 
+    def _kept(self, layout: Layout, rules: FileRules) -> Iterator[Batch]:
+        # a batch that is copied at once is still in the cache; decoding ahead of that cost more than it gained
+        return self._decoded(layout, rules, never)
+
     @abstractmethod
     def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]: ...
 

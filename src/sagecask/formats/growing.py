@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-FIRST_BYTES = 1024 * 1024
+FIRST_BYTES = 16 * 1024 * 1024
 
 
 class Growing:
@@ -20,7 +20,7 @@ class Growing:
     def __init__(self, dtype: DTypeLike, row_shape: tuple[int, ...] = ()) -> None:
         self._dtype = np.dtype(dtype)
         self._row_shape = row_shape
-        self._used = 0
+        self._count = self._used = 0
         self._memory = _memory(FIRST_BYTES)
 
     def append(self, rows: NDArray[Any]) -> None:
@@ -38,17 +38,18 @@ class Growing:
             self._grow()
         room = np.frombuffer(self._memory, self._dtype, rows.size, start)
         room.reshape(rows.shape)[...] = rows
+        self._count += len(rows)
 
     def array(self) -> NDArray[Any]:
-        """Return (n_rows, *row_shape), writable; nothing can be appended afterwards."""
-        with suppress(OSError):
+        """Return (n_rows, *row_shape), writable; nothing is appended afterwards."""
+        with suppress(OSError, SystemError):
             self._memory.resize(max(self._used, 1))
         flat = np.frombuffer(self._memory, self._dtype, self._used // self._dtype.itemsize)
-        return flat.reshape(-1, *self._row_shape) if flat.size else np.empty((0, *self._row_shape), self._dtype)
+        return flat.reshape(self._count, *self._row_shape)
 
     def _grow(self) -> None:
-        # addresses are cheap, and may still be limited
-        for size in (2 * self._used, self._used):
+        # addresses cost nothing, moving pages does; but the former may be limited
+        for size in (4 * self._used, self._used):
             try:
                 self._memory.resize(size)
             except OSError:

@@ -146,6 +146,33 @@ def test_any_payload_is_the_same(payload: bytes, times: int):
     same(RecordioProtobufCodec, good * times + frame(payload) + good, Layout())
 
 
+@st.composite
+def sparse_rows(draw: st.DrawFn) -> tuple[csr_matrix, int]:
+    """Return rows whose keys take one to four bytes in any order of lengths, and their number of labels."""
+    width = draw(st.sampled_from([100, 20_000, 2_000_000, 2**31 - 1]))
+    key = st.integers(0, width - 1) | st.integers(0, min(width, 300) - 1)
+    keys = draw(st.lists(st.lists(key, max_size=25, unique=True), min_size=1, max_size=5))
+    keys = [sorted(each) if draw(st.booleans()) else each for each in keys]
+    ends = np.cumsum([0, *map(len, keys)])
+    values = np.arange(ends[-1], dtype=np.float32) - 3
+    return csr_matrix((values, np.concatenate(keys).astype(np.int32), ends), shape=(len(keys), width)), draw(
+        st.integers(0, 2)
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(sparse_rows(), st.integers(0), st.integers(0, 255), st.booleans())
+def test_sparse_records_are_the_same_with_a_byte_changed(made, place: int, byte: int, sound: bool):
+    rows, n_labels = made
+    labels = np.arange(rows.shape[0] * n_labels, dtype=np.float32).reshape(rows.shape[0], n_labels)
+    data = bytearray(write(Batch(rows, labels if n_labels else None)))
+    if not sound:
+        data[place % len(data)] = byte
+    found = same(RecordioProtobufCodec, bytes(data), Layout())
+    if sound:
+        assert found[0] == rows.shape
+
+
 def in_parts() -> bytes:
     """Return a record of 40 values whose payload has the magic at an aligned offset, split there as writers do."""
     made = Record()

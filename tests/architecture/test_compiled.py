@@ -1,0 +1,26 @@
+"""The compiled modules are there: they are optional, so a build that fails says nothing."""
+
+import importlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SETUPS = [ROOT / "setup.py", *ROOT.glob("containers/*/setup.py")]
+MODULES = sorted(name for path in SETUPS for name in re.findall(r'Extension\(\s*"([\w.]+)"', path.read_text("utf-8")))
+COMPILER = os.environ.get("CC", "cc").split()[0]
+
+
+def test_every_setup_names_its_modules():
+    assert len(MODULES) >= len(SETUPS) > 1
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason="there is no C compiler, so numpy does the work")
+@pytest.mark.parametrize("module", MODULES)
+def test_module_was_built_and_is_what_its_package_offers(module: str):
+    importlib.import_module(module)
+    package = importlib.import_module(module.rpartition(".")[0])
+    assert {name: getattr(package, name) for name in package.__all__ if getattr(package, name) is None} == {}
