@@ -100,7 +100,8 @@ def _listed(columns: Sequence[str], where: str) -> Listed:
         got = f"{len(columns)} column{'s' * (len(columns) != 1)}"
         raise DataError(f"{where}: index, labels and path with tabs between them are needed; got {got}")
     number, *texts, path = columns
-    if not (number.strip().isascii() and number.strip().isdigit()):
+    # as many digits as 64 bits have, the size that a record has for it
+    if not (number.strip().isascii() and number.strip().isdigit() and len(number.strip()) < 20):
         raise DataError(f"{where}, column 1: a whole number is needed; got {quote(number)}")
     labels = []
     for column, text in enumerate(texts, 2):
@@ -111,7 +112,8 @@ def _listed(columns: Sequence[str], where: str) -> Listed:
     parts = PurePosixPath(path)
     if not path.strip() or parts.is_absolute() or ".." in parts.parts:
         raise DataError(f"{where}, column {len(columns)}: a path below the images' folder is needed; got {quote(path)}")
-    return Listed(int(number), _finite(np.array(labels, dtype=np.float32), where), path)
+    with np.errstate(over="ignore"):
+        return Listed(int(number), _finite(np.array(labels, dtype=np.float32), where), path)
 
 
 def label_text(text: bytes, where: str) -> NDArray[np.float32]:
