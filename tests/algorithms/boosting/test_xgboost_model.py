@@ -118,6 +118,17 @@ def test_file_that_is_no_model_is_refused(raw, got, tmp_path):
         load(tmp_path)
 
 
+@pytest.mark.timeout(20)
+def test_items_without_number_or_size_are_refused(tmp_path):
+    (tmp_path / "xgboost-model").write_bytes(b"{i\x01a[$Z-")
+    message = (
+        f"{tmp_path}/xgboost-model: a model of XGBoost; got one of which it says: "
+        "byte 7: a count behind the type of the items; got 0x2d"
+    )
+    with pytest.raises(ModelDataError, match=exactly(message)):
+        load(tmp_path)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_file_that_ends_early_is_refused(booster, tmp_path_factory, data):

@@ -54,6 +54,9 @@ def _container(raw: bytes, at: int, depth: int, *, keyed: bool) -> int:
         marker, at = raw[at + 1], at + 2
     if raw[at] == _COUNT:
         count, at = _integer(raw, at + 1)
+    elif marker is not None:
+        # without a count the end could not be told from an item, and items of no bytes would never end
+        raise ValueError(f"byte {at}: a count behind the type of the items; got {raw[at]:#04x}")
     if marker in _FIXED and count is not None and not keyed:
         return at + _FIXED[marker] * count
     end = _OBJECT_END if keyed else _ARRAY_END
