@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -370,7 +371,7 @@ def heavy(tmp_path_factory):
     random = np.random.default_rng(0)
     features = random.normal(size=(4000, 4)).astype(np.float32)
     data = xgboost.DMatrix(features, random.normal(size=4000))
-    booster = xgboost.train({"max_depth": 9, "nthread": 2, "eta": 0.01}, data, 150)
+    booster = xgboost.train({"max_depth": 9, "nthread": 2, "eta": 0.01}, data, 80)
     folder = tmp_path_factory.mktemp("heavy") / "model"
     folder.mkdir()
     (folder / "xgboost-model").write_bytes(booster.save_raw("ubj"))
@@ -398,14 +399,25 @@ def test_memory_is_back_when_the_model_is_unloaded(tmp_path, abalone, heavy):
     assert after - before < 0.1 * (loaded - before)
 
 
-@pytest.mark.parametrize("cycles", [60, pytest.param(1000, marks=pytest.mark.slow)])
-def test_cycles_of_loading_and_unloading_leave_no_memory_behind(tmp_path, heavy, cycles):
+def settled(server, url) -> float:
+    """Median of the memory after some cycles: what the heap holds back differs from one to the next."""
+    seen = []
+    for _ in range(11):
+        cycle(server, url)
+        seen.append(resident(server))
+    return statistics.median(seen)
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "cycles", "growth"), [(20, 60, 0.03), pytest.param(100, 1000, 0.01, marks=pytest.mark.slow)]
+)
+def test_cycles_of_loading_and_unloading_leave_no_memory_behind(tmp_path, heavy, warm_up, cycles, growth):
     with serving(tmp_path, MANY) as server:
         # caches of libraries, and the few heaps, are filled by then
-        for _ in range(30):
+        for _ in range(warm_up):
             cycle(server, heavy)
-        before = resident(server)
+        before = settled(server, heavy)
         for _ in range(cycles):
             cycle(server, heavy)
-        after = resident(server)
-    assert after < before * 1.01 + MEBIBYTE * (cycles < 1000)
+        after = settled(server, heavy)
+    assert after < before * (1 + growth)
