@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sagecask.algorithm import Declaration, Model
 
 MANIFEST = "sagecask.json"
+CHUNK_BYTES = 1024 * 1024
 # what tarfile raises for bytes that are not as they should be; KeyError is a link to a member that is not there
 _UNSOUND = (tarfile.TarError, EOFError, OSError, KeyError, ValueError, OverflowError, zlib.error, lzma.LZMAError)
 
@@ -86,7 +87,9 @@ def unpacked_size(archive: Path) -> int:
     """
     try:
         with tarfile.open(archive, "r:*") as tar:
-            return sum(member.size for member in tar)
+            size = sum(member.size for member in tar)
+            _check_to_the_end(tar)
+            return size
     except _UNSOUND as error:
         raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {error}") from error
 
@@ -102,5 +105,12 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive, "r:*") as tar:
             tar.extractall(folder, filter="data")
+            _check_to_the_end(tar)
     except _UNSOUND as error:
         raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {error}") from error
+
+
+def _check_to_the_end(tar: tarfile.TarFile) -> None:
+    """Read what follows the last member: a compressed file's checksum stands behind it."""
+    while tar.fileobj is not None and tar.fileobj.read(CHUNK_BYTES):
+        pass

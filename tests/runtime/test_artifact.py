@@ -110,3 +110,26 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> N
     archive.write_bytes(content)
     with pytest.raises(ModelDataError, match=r"a model archive \(tar, gzip-compressed\); got "):
         artifact.unpack(archive, tmp_path / "model")
+
+
+def test_archive_whose_checksum_is_wrong_is_refused(tmp_path: Path) -> None:
+    folder, archive = tmp_path / "model", tmp_path / "model.tar.gz"
+    folder.mkdir()
+    (folder / "model").write_bytes(bytes(100_000))
+    artifact.pack(folder, archive)
+    content = bytearray(archive.read_bytes())
+    # the checksum of the content is the first half of the last eight bytes (RFC 1952, section 2.3.1)
+    content[-8] ^= 1
+    archive.write_bytes(content)
+    for read in (artifact.unpacked_size, lambda archive: artifact.unpack(archive, tmp_path / "other")):
+        with pytest.raises(ModelDataError, match=r"a model archive \(tar, gzip-compressed\); got CRC check failed"):
+            read(archive)
+
+
+def test_size_of_the_files_is_known_before_they_are_unpacked(tmp_path: Path) -> None:
+    folder, archive = tmp_path / "model", tmp_path / "model.tar.gz"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "model").write_bytes(bytes(100_000))
+    (folder / "deep" / "part").write_bytes(bytes(23))
+    artifact.pack(folder, archive)
+    assert artifact.unpacked_size(archive) == 100_023
