@@ -16,6 +16,7 @@ import numpy as np
 from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
+from sagecask.formats.lines import quote
 from sagecask.formats.npy import ArrayWriter, Rows, batch_rows, label_columns
 from sagecask.formats.writer import Writer
 
@@ -40,7 +41,7 @@ class NpzCodec(Codec):
             with zipfile.ZipFile(stream) as archive, ExitStack() as stack:
                 held = set(archive.namelist())
                 if "features.npy" not in held:
-                    names = ", ".join(sorted(name.removesuffix(".npy") for name in held)[:5]) or "none"
+                    names = ", ".join(quote(name.removesuffix(".npy")) for name in sorted(held)[:5]) or "none"
                     raise DataError(f'{where}: an array "features" is needed; got {names}')
                 arrays = {name: _array(archive, name, stack, where) for name in NAMES if f"{name}.npy" in held}
                 yield from batches(arrays, layout, where)

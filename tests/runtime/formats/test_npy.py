@@ -137,7 +137,8 @@ def test_array_of_another_width_is_refused():
 
 
 def test_archive_needs_features_and_arrays_of_one_length():
-    assert fault(npz_bytes(x=np.zeros(1)), codec=NpzCodec()) == 'rows.npy: an array "features" is needed; got x'
+    odd = npz_bytes(**{"x": np.zeros(1), "\n": np.zeros(1)})
+    assert fault(odd, codec=NpzCodec()) == 'rows.npy: an array "features" is needed; got "\\n", "x"'
     data = npz_bytes(features=np.zeros((3, 2)), labels=np.zeros(2))
     assert fault(data, codec=NpzCodec()) == "rows.npy: as many labels as rows of features (3) are needed; got 2"
 
