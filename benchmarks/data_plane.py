@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sagecask.channels import FileChannel
 from sagecask.formats import Layout, MediaType, codec_for, concatenate, recordio
 from sagecask.formats.batch import Batch
 from sagecask.formats.record_pb2 import Record
@@ -36,6 +37,7 @@ SIZES = {"dense": 64, "sparse": 40, "csv": 64, "libsvm": 64}
 FULL_SIZES = {"dense": 200, "sparse": 40, "csv": 255, "libsvm": 72}
 ROUNDS = 7
 PART_BYTES = 2_000_000
+LAYOUT = Layout(label_size=1)
 RECORDS, CSV, LIBSVM = "application/x-recordio-protobuf", "text/csv", "text/libsvm"
 
 
@@ -148,14 +150,19 @@ def floor(path: Path) -> Way:
 def ours(path: Path, content_type: str) -> list[Way]:
     return [
         Way("sagecask, batch by batch", lambda: sum(map(len, batches(path, content_type)))),
-        Way("sagecask, one matrix", lambda: concatenate(list(batches(path, content_type)))),
+        Way("sagecask, one matrix", lambda: concatenate(batches(path, content_type))),
+        Way("sagecask, one matrix from a job's channel", lambda: channel(path, content_type).read(LAYOUT)),
     ]
 
 
 def batches(path: Path, content_type: str) -> Iterator[Batch]:
     codec = codec_for(MediaType.parse(content_type))
     with path.open("rb") as stream:
-        yield from codec.read(stream, Layout(label_size=1), path.name)
+        yield from codec.read(stream, LAYOUT, path.name)
+
+
+def channel(path: Path, content_type: str) -> FileChannel:
+    return FileChannel("train", path, MediaType.parse(content_type))
 
 
 def record_ways(path: Path) -> list[Way]:

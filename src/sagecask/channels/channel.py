@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from sagecask.errors import DataError
@@ -102,12 +101,18 @@ class Channel(ABC):
         ------
         DataError : as `batches`, or there is no row at all
         """
-        batches = self._kept(layout, rules)
-        first = next(batches, None)
-        if first is None:
-            raise DataError(f'channel "{self.name}": at least one row is needed; got none')
-        return concatenate(chain([first], batches))
+        return concatenate(self._some(self._kept(layout, rules)))
 
     def _kept(self, layout: Layout, rules: FileRules) -> Iterator[Batch]:
         """Yield what `batches` does, for a caller who only keeps it."""
         return self.batches(layout, rules)
+
+    def _some(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        empty = True
+        for batch in batches:
+            empty = False
+            yield batch
+            # not kept alive while the next one is made, which takes its place in the cache
+            del batch
+        if empty:
+            raise DataError(f'channel "{self.name}": at least one row is needed; got none')

@@ -55,6 +55,8 @@ class DecodedChannel(Channel):
                 row += len(batch)
                 layout = replace(layout, width=batch.width)
                 yield batch
+                # not kept alive while the next one is made
+                del batch
 
     def _codec(self) -> Codec:
         try:

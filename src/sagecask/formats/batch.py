@@ -61,18 +61,33 @@ def concatenate(batches: Iterable[Batch]) -> Batch:
     second = next(source, None)
     if second is None:
         return first
-    labels, weights = _Column(first.labels), _Column(first.weights)
-    features: _DenseRows | _SparseRows = _SparseRows() if first.sparse else _DenseRows(first.width)
-    batch: Batch | None = first
-    del first
-    while batch is not None:
-        if batch.sparse and isinstance(features, _DenseRows):
-            features = _SparseRows(features.joined())
-        features.add(batch.features)
-        labels.add(batch.labels)
-        weights.add(batch.weights)
-        batch, second = second, next(source, None) if second is not None else None
-    return Batch(features.joined(), labels.joined(), weights.joined())
+    joined = _Joined(first)
+    joined.add(first)
+    joined.add(second)
+    # what is copied is not kept alive while the next one is made
+    del first, second
+    for batch in source:
+        joined.add(batch)
+        del batch
+    return joined.batch()
+
+
+class _Joined:
+    """What is joined so far; looks like its first batch."""
+
+    def __init__(self, first: Batch) -> None:
+        self._features: _DenseRows | _SparseRows = _SparseRows() if first.sparse else _DenseRows(first.width)
+        self._labels, self._weights = _Column(first.labels), _Column(first.weights)
+
+    def add(self, batch: Batch) -> None:
+        if batch.sparse and isinstance(self._features, _DenseRows):
+            self._features = _SparseRows(self._features.joined())
+        self._features.add(batch.features)
+        self._labels.add(batch.labels)
+        self._weights.add(batch.weights)
+
+    def batch(self) -> Batch:
+        return Batch(self._features.joined(), self._labels.joined(), self._weights.joined())
 
 
 class _Column:

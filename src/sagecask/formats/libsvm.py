@@ -56,6 +56,8 @@ class LibsvmCodec(Codec):
             # blocks differ in their highest index; the widest so far keeps the batches alike
             layout = replace(layout, width=batch.width)
             yield batch
+            # not kept alive while the next one is made
+            del batch, parsed
 
     def decode(self, body: bytes, layout: Layout) -> Batch:
         where = "request body"

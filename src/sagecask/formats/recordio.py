@@ -60,6 +60,8 @@ class RecordioProtobufCodec(Codec):
                 batch, count = _batch(payloads, Rows(width, mixed=False), where), len(payloads)
             number, width = number + count, batch.width
             yield batch
+            # not kept alive while the next one is made
+            del batch
 
     def decode(self, body: bytes, layout: Layout) -> Batch:
         """Return the rows of framed records, or of one bare record: batch transform may strip the frame."""
