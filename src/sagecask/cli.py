@@ -206,22 +206,46 @@ def endpoint(models: Sequence[Path], config: Path | None, algorithm: str | None,
 )
 @click.option("--content-type", help="Content-Type of the requests.")
 @click.option("--accept", help="Accept of the requests.")
-@click.option("--split-type", type=click.Choice(["None", "Line", "RecordIO"]), default="None", show_default=True)
+@click.option("--split-type", type=click.Choice(["None", "Line", "RecordIO", "TFRecord"]), default="None",
+              show_default=True, help="Where inputs are cut into records.")  # fmt: skip
 @click.option("--strategy", type=click.Choice(["MULTI_RECORD", "SINGLE_RECORD"]),
               help="Records in a request.  [default: the server's]")  # fmt: skip
 @click.option(
-    "--max-payload", "max_payload_mb", type=click.IntRange(1, 100), help="MB in a request.  [default: the server's]"
+    "--max-payload",
+    "max_payload_mb",
+    type=click.IntRange(0, 100),
+    help="MB in a request; 0 sends chunks of any number.  [default: the server's]",
 )
 @click.option("--max-concurrent", type=click.IntRange(1, 100), help="Requests at a time.  [default: the server's]")
 @click.option("--assemble-with", type=click.Choice(["None", "Line"]), default="None", show_default=True,
               help="Line ends every answer with a line end.")  # fmt: skip
+@click.option("--compression-type", "compression", type=click.Choice(["None", "Gzip"]), default="None",
+              show_default=True, help="Gzip unpacks inputs before they are cut.")  # fmt: skip
+@click.option("--input-filter", default="$", show_default=True, help="JSONPath of what is sent of each record.")
+@click.option("--join-source", type=click.Choice(["None", "Input"]), default="None", show_default=True,
+              help="Input joins each record with its answer.")  # fmt: skip
+@click.option("--output-filter", default="$", show_default=True, help="JSONPath of what is written of each result.")
+@click.option(
+    "--generate-inference-id", "inference_id", is_flag=True, help="Add an identifier and the time to results."
+)
+@click.option("--timeout", "timeout_seconds", type=click.IntRange(1, 3600), default=600, show_default=True,
+              help="Seconds that a request may take.")  # fmt: skip
+@click.option("--max-retries", type=click.IntRange(0, 3), default=3, show_default=True,
+              help="Repeats of a request that the server failed to answer.")  # fmt: skip
+@click.option("--restart", is_flag=True, help="Begin anew where an earlier transform was interrupted.")
 @_engine_options
 def transform(model: Path, algorithm: str | None, engine: str, image: str | None, environment: Sequence[str],
               **options: Any) -> None:  # noqa: ANN401  # fmt: skip
-    """Send INPUT, a file or folder, through MODEL and write the answers."""
+    """Send INPUT, a file or folder, through MODEL and write the answers.
+
+    The same command goes on where it was interrupted.
+    """
+    from sagecask.local.data_processing import DataProcessing  # noqa: PLC0415
     from sagecask.local.transform import TransformDescription  # noqa: PLC0415
     from sagecask.local.transform import transform as transform_files  # noqa: PLC0415
 
+    names = ("input_filter", "output_filter", "join_source", "inference_id")
+    options["processing"] = DataProcessing(**{name: options.pop(name) for name in names})
     about = _endpoint(model, algorithm, 0, {"image": image, "environment": environment})
     transform_files(about, TransformDescription(**options), _engine(engine), os.environ, terminal=sys.stdout.isatty())
 

@@ -59,6 +59,37 @@ def test_record_io_cut_short_is_refused():
     assert str(caught.value) == "record 1: must have 6 bytes and its padding; got 4 bytes"
 
 
+def tfrecord(payload: bytes) -> bytes:
+    return struct.pack("<QI", len(payload), 1) + payload + struct.pack("<I", 2)
+
+
+def test_tfrecord_keeps_frames_of_many_and_strips_that_of_one():
+    content = tfrecord(b"abc") + tfrecord(b"")
+    assert cut(content, "TFRecord") == [(content, 1, 2, 35)]
+    assert cut(content, "TFRecord", "SINGLE_RECORD") == [(b"abc", 1, 1, 19), (b"", 2, 2, 16)]
+
+
+def test_damaged_tfrecord_is_refused():
+    with pytest.raises(DataError) as caught:
+        cut(tfrecord(b"abc") + b"short", "TFRecord")
+    assert str(caught.value) == "record 2: must begin with the length of a TFRecord; got 73686f7274"
+    with pytest.raises(DataError) as caught:
+        cut(tfrecord(b"abcdef")[:-4], "TFRecord")
+    assert str(caught.value) == "record 1: must have 6 bytes and a checksum; got 6 bytes"
+
+
+def test_cut_goes_on_where_the_stream_stands():
+    stream = io.BytesIO(b"aa\nbb\ncc\n")
+    stream.seek(3)
+    found = [(piece.body, piece.first, piece.last) for piece in pieces(stream, "Line", "SINGLE_RECORD", 100, 2)]
+    assert found == [(b"bb\n", 2, 2), (b"cc\n", 3, 3)]
+
+
+def test_no_limit_is_one_request():
+    (piece,) = pieces(io.BytesIO(b"aa\nbb\n"), "Line", "MULTI_RECORD", None)
+    assert (piece.body, piece.last) == (b"aa\nbb\n", 2)
+
+
 def test_empty_input_split_by_line_sends_nothing():
     assert cut(b"", "Line") == []
 

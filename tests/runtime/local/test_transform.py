@@ -1,11 +1,15 @@
+import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sagecask.errors import UsageError, UserError
+from sagecask.local.data_processing import DataProcessing
 from sagecask.local.endpoint import EndpointDescription
 from sagecask.local.transform import TransformDescription, transform
 
@@ -84,3 +88,64 @@ def test_command_says_what_became_of_each_input(tmp_path, trained, rows):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "x.csv -> out/x.csv.out\n", "")
     assert len(scores(tmp_path / "out" / "x.csv.out")) == 7
+
+
+def test_filters_and_join_go_around_the_model(tmp_path, send, rows):
+    rows(tmp_path / "x.csv", 30, label=False)
+    plain = TransformDescription(
+        tmp_path / "x.csv", tmp_path / "plain", "text/csv", "text/csv", "Line", assemble_with="Line"
+    )
+    send(plain)
+    body = (tmp_path / "x.csv").read_text().splitlines()
+    (tmp_path / "x.csv").write_text("".join(f'"row {number}",{row}\n' for number, row in enumerate(body)))
+    wanted = DataProcessing(input_filter="$[1:]", join_source="Input", output_filter="$[0,-1]")
+    send(replace(plain, output=tmp_path / "joined", processing=wanted))
+    answers = (tmp_path / "plain" / "x.csv.out").read_text().splitlines()
+    assert (tmp_path / "joined" / "x.csv.out").read_text().splitlines() == [
+        f'"row {number}",{answer}' for number, answer in enumerate(answers)
+    ]
+
+
+def test_paths_by_name_are_refused_with_csv(tmp_path, send):
+    (tmp_path / "x.csv").write_text("1,2\n")
+    wanted = DataProcessing(input_filter="$.data")
+    with pytest.raises(UsageError) as caught:
+        send(TransformDescription(tmp_path / "x.csv", tmp_path / "out", "text/csv", processing=wanted))
+    assert str(caught.value) == '--input-filter: columns of CSV must be named by index; got "$.data"'
+
+
+def test_killed_command_goes_on_to_the_same_bytes(tmp_path, trained, rows):
+    rows(tmp_path / "x.csv", 3000, label=False)
+    command = [sys.executable, "-m", "sagecask.cli", "transform", str(trained / "model"), "x.csv", "--content-type",
+               "text/csv", "--split-type", "Line", "--assemble-with", "Line", "--strategy", "SINGLE_RECORD",
+               "--join-source", "Input", "--output"]  # fmt: skip
+    whole = subprocess.run([*command, "whole"], cwd=tmp_path, timeout=120, check=True)
+    with subprocess.Popen([*command, "parts"], cwd=tmp_path) as process:
+        journal = tmp_path / "parts" / ".transform.journal"
+        while not journal.is_file() or len(journal.read_text().splitlines()) < 500:
+            assert process.poll() is None
+            time.sleep(0.01)
+        (server,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+        process.wait()
+    # nobody is left who would stop it
+    os.kill(int(server), signal.SIGTERM)
+    done = subprocess.run([*command, "parts"], cwd=tmp_path, timeout=120, capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("x.csv: goes on after record ")
+    assert whole.returncode == 0
+    assert (tmp_path / "parts" / "x.csv.out").read_bytes() == (tmp_path / "whole" / "x.csv.out").read_bytes()
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["x.csv.out"]
+
+
+def test_stopped_command_says_how_it_goes_on(tmp_path, trained, rows):
+    rows(tmp_path / "x.csv", 3000, label=False)
+    command = [sys.executable, "-m", "sagecask.cli", "transform", str(trained / "model"), "x.csv", "--content-type",
+               "text/csv", "--split-type", "Line", "--strategy", "SINGLE_RECORD", "--output", "out"]  # fmt: skip
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        journal = tmp_path / "out" / ".transform.journal"
+        while not journal.is_file() or len(journal.read_text().splitlines()) < 10:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.strip()) == (130, "transform: stopped; the same command goes on from here")
