@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 from sagecask.serve.body import read_body
 from sagecask.serve.invocation import Invocations
 from sagecask.serve.metrics import Metrics
-from sagecask.serve.multi_model import add_models
+from sagecask.serve.multi_model import PlainModelInvocation, add_models
 from sagecask.serve.open_inference import OneModel, add_open_inference
 from sagecask.serve.plain_invocation import FAILURE, PlainInvocation
 from sagecask.serve.refusals import TERMS, answer, refuse
@@ -89,6 +89,7 @@ def create_app(job: ServingJob, algorithm: Algorithm, model: Model, metrics: Met
 def create_multi_model_app(job: ServingJob, models: LoadedModels, metrics: Metrics | None = None) -> Application:
     """Return the WSGI application of a multi-model endpoint."""
     app = _application(job, metrics, "/ping, /execution-parameters, /models, /models/NAME or /models/NAME/invoke")
+    app.plain = PlainModelInvocation(models)
     add_models(app, models)
     add_open_inference(app, models)
     return app

@@ -12,9 +12,13 @@ from werkzeug.exceptions import BadRequest
 
 from sagecask.serve.body import read_body
 from sagecask.serve.metrics import MODEL
+from sagecask.serve.plain_invocation import FAILURE, PlainInvocation
 from sagecask.serve.refusals import TERMS, answer
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from sagecask.formats import MediaType
     from sagecask.serve.loaded_models import LoadedModel, LoadedModels
 
 # entries of one answer to GET /models
@@ -46,19 +50,47 @@ def add_models(app: Flask, models: LoadedModels) -> None:
 
     @app.post("/models/<path:name>/invoke", provide_automatic_options=False)
     def invoke(name: str) -> Response:
-        # not held while the client sends its body: unloading would wait for it
-        with models.using(name) as invocations:
-            request.environ[MODEL] = name
-            terms = request.environ[TERMS] = invocations.terms
-            exchange = invocations.settle(request.headers.get("Content-Type"), request.headers.get("Accept"))
-            del invocations
-        body = read_body(request.environ, terms.max_body_bytes)
-        if not body:
-            return Response(status=204)
-        with models.using(name) as invocations:
-            reply = invocations.answer(exchange, body)
-            del invocations
-        return Response(reply, mimetype=exchange.accept.essence)
+        if FAILURE in request.environ:
+            raise request.environ[FAILURE]
+        answered = ask(models, name, request.environ)
+        return Response(status=204) if answered is None else Response(answered[1], mimetype=answered[0].essence)
+
+
+class PlainModelInvocation(PlainInvocation):
+    """Answers the POST of /models/NAME/invoke before Flask's contexts and routes."""
+
+    def __init__(self, models: LoadedModels) -> None:
+        self._models = models
+
+    def ask(self, environ: WSGIEnvironment) -> tuple[MediaType, bytes] | None:
+        path = environ["PATH_INFO"]
+        if not (path.startswith("/models/") and path.endswith("/invoke")):
+            return None
+        # bytes of UTF-8 as characters (PEP 3333); what is none has no model
+        name = path[len("/models/") : -len("/invoke")].encode("latin-1").decode(errors="replace")
+        return ask(self._models, name, environ) if name else None
+
+
+def ask(models: LoadedModels, name: str, environ: WSGIEnvironment) -> tuple[MediaType, bytes] | None:
+    """Return the answer of a model and its type; None without a body.
+
+    Raises
+    ------
+    ModelNotLoaded : no model has the name
+    """
+    # not held while the client sends its body: unloading would wait for it
+    with models.using(name) as invocations:
+        environ[MODEL] = name
+        terms = environ[TERMS] = invocations.terms
+        exchange = invocations.settle(environ.get("CONTENT_TYPE"), environ.get("HTTP_ACCEPT"))
+        del invocations
+    body = read_body(environ, terms.max_body_bytes)
+    if not body:
+        return None
+    with models.using(name) as invocations:
+        reply = invocations.answer(exchange, body)
+        del invocations
+    return exchange.accept, reply
 
 
 def _asked_for(body: bytes) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from sagecask.serve.body import read_body
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from sagecask.formats import MediaType
     from sagecask.serve.invocation import Invocations
 
 # where the route finds what went wrong after the body was read
@@ -29,20 +31,28 @@ class PlainInvocation:
         self._limit = limit
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes] | None:
-        if environ["PATH_INFO"] != "/invocations" or environ["REQUEST_METHOD"] != "POST":
+        if environ["REQUEST_METHOD"] != "POST":
             return None
         try:
-            exchange = self._invocations.settle(environ.get("CONTENT_TYPE"), environ.get("HTTP_ACCEPT"))
-            body = read_body(environ, self._limit)
-            if not body:
-                return None
-            answer = self._invocations.answer(exchange, body)
+            answered = self.ask(environ)
         except Exception as error:  # noqa: BLE001 - raised again in the route, whose handler is the only one to answer
+            # the traceback must not keep a model in memory
+            traceback.clear_frames(error.__traceback__)
             environ[FAILURE] = error
             return None
-        headers = [("Content-Type", _content_type(exchange.accept.essence)), ("Content-Length", str(len(answer)))]
-        start_response("200 OK", headers)
-        return [answer]
+        if answered is None:
+            return None
+        accept, body = answered
+        start_response("200 OK", [("Content-Type", _content_type(accept.essence)), ("Content-Length", str(len(body)))])
+        return [body]
+
+    def ask(self, environ: WSGIEnvironment) -> tuple[MediaType, bytes] | None:
+        """Return the answer and its type; None for a request of another path, or without a body."""
+        if environ["PATH_INFO"] != "/invocations":
+            return None
+        exchange = self._invocations.settle(environ.get("CONTENT_TYPE"), environ.get("HTTP_ACCEPT"))
+        body = read_body(environ, self._limit)
+        return (exchange.accept, self._invocations.answer(exchange, body)) if body else None
 
 
 @cache
