@@ -101,7 +101,8 @@ def _listed(columns: Sequence[str], where: str) -> Listed:
         raise DataError(f"{where}: index, labels and path with tabs between them are needed; got {got}")
     number, *texts, path = columns
     # as many digits as 64 bits have, the size that a record has for it
-    if not (number.strip().isascii() and number.strip().isdigit() and len(number.strip()) < 20):
+    digits = number.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
         raise DataError(f"{where}, column 1: a whole number is needed; got {quote(number)}")
     labels = []
     for column, text in enumerate(texts, 2):
@@ -113,7 +114,7 @@ def _listed(columns: Sequence[str], where: str) -> Listed:
     if not path.strip() or parts.is_absolute() or ".." in parts.parts:
         raise DataError(f"{where}, column {len(columns)}: a path below the images' folder is needed; got {quote(path)}")
     with np.errstate(over="ignore"):
-        return Listed(int(number), _finite(np.array(labels, dtype=np.float32), where), path)
+        return Listed(int(digits), _finite(np.array(labels, dtype=np.float32), where), path)
 
 
 def label_text(text: bytes, where: str) -> NDArray[np.float32]:

@@ -37,7 +37,9 @@ class Rows:
             shape, fortran, self._dtype = header(stream)
         # numpy lets through what Python's parsers say of a header that is not Python
         except (ValueError, TokenError, RecursionError, MemoryError) as error:
-            raise DataError(f"{where}: a NumPy array is needed; got {error}") from error
+            # which may repeat what cannot be printed
+            got = str(error).encode("unicode_escape").decode()
+            raise DataError(f"{where}: a NumPy array is needed; got {got}") from error
         if self._dtype.kind not in "fiub" or len(shape) not in {1, 2}:
             kind = f"{self._dtype} with {len(shape)} dimensions"
             raise DataError(f"{where}: an array of numbers with 1 or 2 dimensions is needed; got {kind}")

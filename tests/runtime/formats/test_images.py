@@ -72,6 +72,7 @@ def test_list_for_classification_detection_and_several_labels_is_read():
         (b"1\t2\ta.jpg\nx\t2\ta.jpg\n", 'line 2, column 1: a whole number is needed; got "x"'),
         (b"1\tcat\ta.jpg\n", 'line 1, column 2: a number is needed; got "cat"'),
         (b"1\tnan\ta.jpg\n", "line 1: finite labels are needed; got nan"),
+        (b"\x1f1\tinf\ta.jpg\n", "line 1: finite labels are needed; got inf"),
         (b"1\t-1e39\ta.jpg\n", "line 1: finite labels are needed; got -inf"),
         (b"1" * 5000 + b"\t0\ta.jpg\n", f'line 1, column 1: a whole number is needed; got "{"1" * 50}"'),
         (b"1\t0\t../a.jpg\n", 'line 1, column 3: a path below the images\' folder is needed; got "../a.jpg"'),

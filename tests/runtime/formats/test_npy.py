@@ -100,6 +100,12 @@ def test_header_that_is_no_python_is_refused(text):
     assert fault(header(text)).startswith("rows.npy: a NumPy array is needed; got ")
 
 
+def test_refused_header_is_shown_in_what_can_be_printed():
+    assert fault(header("{'descr': '<\x1b8', 'fortran_order': False, 'shape': (1,)}")) == (
+        'rows.npy: a NumPy array is needed; got format number 1 of "<\\x1b8" is not recognized'
+    )
+
+
 @pytest.mark.parametrize(
     ("shape", "order"),
     [((-1, 2), False), ((2, -2), False), ((10**18, 0), False), ((10**30, 2), True), ((2**62, 2), False)],
