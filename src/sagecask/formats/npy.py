@@ -68,7 +68,8 @@ class Rows:
         else:
             table = self._numbers(count * self.width).reshape(count, self.width)
         self._next += count
-        with np.errstate(over="ignore"):
+        # a double beyond float32 becomes infinite, a signalling NaN a quiet one
+        with np.errstate(over="ignore", invalid="ignore"):
             return table.astype(np.float32)
 
     def _column(self, column: int, count: int) -> NDArray[np.generic]:

@@ -101,9 +101,14 @@ def test_header_that_is_no_python_is_refused(text):
 
 
 def test_refused_header_is_shown_in_what_can_be_printed():
-    assert fault(header("{'descr': '<\x1b8', 'fortran_order': False, 'shape': (1,)}")) == (
-        'rows.npy: a NumPy array is needed; got format number 1 of "<\\x1b8" is not recognized'
+    assert fault(header("{'descr': '\x1b,8', 'fortran_order': False, 'shape': (1,)}")) == (
+        'rows.npy: a NumPy array is needed; got format number 1 of "\\x1b,8" is not recognized'
     )
+
+
+def test_signalling_nan_is_missing():
+    data = npy_bytes(np.array([1.0, np.nan])).replace(b"\xf8\x7f", b"\xf4\x7f")
+    assert np.isnan(read(data).features).tolist() == [[False], [True]]
 
 
 @pytest.mark.parametrize(
