@@ -229,7 +229,7 @@ def _label(record: Record, where: str) -> NDArray[np.float32] | None:
     tensor = _tensor(record.label, "labels", where)
     if tensor.keys or not tensor.values:
         raise DataError(f"{where}: labels as a dense tensor of at least one number are needed; got another form")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.array(tensor.values).astype(np.float32)
 
 

@@ -70,7 +70,7 @@ class Rows:
     def features(self) -> NDArray[np.float32] | csr_matrix:
         """Return (n_rows, width) float32: dense when every row is, else CSR in which dense rows keep their zeros."""
         width = self.width or 0
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             if all(keys is None for keys in self._keys):
                 return np.array(self._values, dtype=np.float32).reshape(len(self), width)
             values = [np.array(each, dtype=np.float32) for each in self._values]

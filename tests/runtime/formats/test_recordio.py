@@ -81,6 +81,20 @@ def test_answer_has_one_record_per_row_and_lists_in_one_tensor():
     assert not first.features
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_signalling_nan_is_missing_with_the_compiled_core_and_without(sparse: bool):
+    record = Record()
+    record.features["values"].float64_tensor.values.extend([1.0, 2.0])
+    if sparse:
+        record.features["values"].float64_tensor.keys.extend([0, 1])
+        record.features["values"].float64_tensor.shape.append(2)
+    signal = (0x7FF4 << 48).to_bytes(8, "little")
+    data = frame(record.SerializeToString().replace(np.float64(2).tobytes(), signal))
+    for codec in (RecordioProtobufCodec(), RecordioProtobufCodec(core=None)):
+        features = codec.decode(data, Layout()).features
+        np.testing.assert_array_equal(features.toarray() if sparse else features, [[1, np.nan]])
+
+
 def test_keys_of_an_answer_are_sorted_also_where_one_begins_another():
     answer = RecordioProtobufCodec().encode(Predictions({"raw_scores": [[1.0]], "score": [2.0], "raw_score": [3.0]}))
     entries = [Record(), Record(), Record()]
