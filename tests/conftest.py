@@ -3,9 +3,14 @@
 import socket
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from sagecask.testing.job_directory import JobDirectory
+
+# how long an example takes says nothing on a machine that others use too
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 
 @pytest.fixture
