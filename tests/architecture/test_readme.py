@@ -9,18 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from sagecask.errors import UsageError
+from sagecask.local.front import FOLDERS, installed
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
     ROOT / "docs" / "quickstart.md",
     ROOT / "docs" / "input_modes.md",
     ROOT / "docs" / "data.md",
+    ROOT / "docs" / "batch_transform.md",
+    ROOT / "docs" / "endpoints.md",
     *sorted(ROOT.glob("containers/*/README.md")),
     *sorted((ROOT / "docs" / "algorithms").glob("*.md")),
 ]
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # what a block is for: run, run in an image, run and expected to fail, or shown because a run block printed it
-KINDS = {"bash", "python", "bash docker", "bash fails", "text"}
+KINDS = {"bash", "python", "bash nginx", "bash docker", "bash fails", "text"}
+
+
+def has_nginx() -> bool:
+    try:
+        installed(os.pathsep.join([os.environ["PATH"], *FOLDERS]))
+    except UsageError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,13 @@ def test_every_block_says_how_it_is_run(page: Path) -> None:
 @pytest.mark.parametrize("page", with_kind("bash"), ids=lambda page: str(page.relative_to(ROOT)))
 def test_blocks_of_the_page_run(page: Path, checkout: Path) -> None:
     follow(page, checkout, {"bash", "python", "bash fails"})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_nginx(), reason="nginx and its module njs are not installed")
+@pytest.mark.parametrize("page", with_kind("bash nginx"), ids=lambda page: str(page.relative_to(ROOT)))
+def test_blocks_that_need_nginx_run(page: Path, checkout: Path) -> None:
+    follow(page, checkout, {"bash nginx"})
 
 
 @pytest.mark.image
