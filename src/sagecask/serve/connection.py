@@ -26,7 +26,7 @@ HEAD_BYTES = 65536
 BODY_BYTES = 262144
 CHUNKED_BYTES = 65536
 # of the line before a chunk, which may name extensions
-CHUNK_SIZE_BYTES = 1024
+CHUNK_SIZE_BYTES = 8190
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
@@ -148,12 +148,22 @@ class CollectingParser(RequestParser):  # type: ignore[misc]
                 self.held, self._looked = super().__next__(), 0
             except (ParseException, StopIteration) as error:
                 self.held = error
-        if isinstance(self.held, Exception) or self.held._expected_100_continue:
+        if isinstance(self.held, Exception):
             return True
+        if self.held._expected_100_continue:
+            self.held._expected_100_continue = False
+            self._ask_for_body()
         reader = self.held.body.reader
         if isinstance(reader, LengthReader):
             return self.collected() >= min(int(reader.length), BODY_BYTES)
         return self.collected() >= CHUNKED_BYTES or self._chunks_end()
+
+    def _ask_for_body(self) -> None:
+        """Tell a client that waits for it to send the body."""
+        try:
+            self.unreader.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        except OSError as error:
+            _log.debug("the client left before its body was asked for: %s", error)
 
     def _chunks_end(self) -> bool:
         """Return whether the last chunk is here, or one that is malformed."""

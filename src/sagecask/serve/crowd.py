@@ -52,10 +52,11 @@ class Crowd:
         self._collected = 0
         self._short = 0
 
-    def make_room(self) -> None:
-        """Close the connections that were quiet longest, none that is being answered."""
+    def make_room(self) -> bool:
+        """Close the connections that were quiet longest, none that is being answered; return whether there were any."""
         closed = _close_quietest(list(self.connections))
         _log.warning("%d connections are open, as many as can be: %d are closed", len(self.connections), closed)
+        return closed > 0
 
     def keep(self, conn: Connection) -> None:
         """Count what has arrived of a request that is not whole."""

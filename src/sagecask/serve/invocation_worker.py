@@ -132,8 +132,8 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             client, address = listener.accept()
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE}:
-                self._crowd.make_room()
-                self.set_accept_enabled(enabled=False)
+                # where nobody can be sent away, not before the next second
+                self.set_accept_enabled(enabled=self._crowd.make_room())
             return
         conn = Connection(self._settled, client, address, listener.getsockname())
         self._connections.add(conn)
@@ -292,6 +292,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             status, reason = PARSER_STATUSES.get(type(exc), (400, "Bad Request"))
             identifier, message = str(uuid.uuid4()), f"request: HTTP/1.1; got {exc}"
             _log.warning("request %s: status %d: %r", identifier, status, message, extra={"request_id": identifier})
+            self.log.metrics.observe("other", status, 0.0)
             _refuse(client, f"{status} {reason}", {"error": message, "request_id": identifier})
         else:
             super().handle_error(req, client, addr, exc)
