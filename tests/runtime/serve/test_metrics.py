@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -167,3 +168,11 @@ def test_any_status_is_counted(status):
     metrics.observe("other", status, 0.1)
     shown = "other" if status == 299 else str(status)
     assert read(metrics.exposition())[f'sagecask_requests_total{{route="other",status="{shown}"}}'] == 1
+
+
+def test_what_is_no_http_is_counted(probe_root):
+    with serving(probe_root, PROBE) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(b"no http at all\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+        assert samples(server)['sagecask_requests_total{route="other",status="400",model="probe"}'] == 1
