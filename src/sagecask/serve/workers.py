@@ -6,6 +6,7 @@ ignores SIGTERM until then (contract 19.21).
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
 import os
@@ -36,6 +37,8 @@ def main(root: Path, algorithm: str | None, environ: Mapping[str, str]) -> int:
     """Serve the model below `root` until SIGTERM and return the exit code: 0; 1 the user's fault; 2 usage; 3 ours."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
+    # a damaged model can end the process inside the library that reads it; then at least the log says where
+    faulthandler.enable()
     # imports make no garbage; looking for it costs an eighth of the start
     gc.disable()
 
