@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, ClassVar
 
@@ -76,6 +77,8 @@ class Probe(Algorithm):
             raise ModelDataError(f"{folder / 'probe-model'}: a model; got none") from error
         if text == "slow":
             time.sleep(3600)
+        if text == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
         if text == "broken":
             raise RuntimeError("the library broke")
         if text == "fatal":
