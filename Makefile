@@ -61,6 +61,9 @@ test: venv  ## the test suite, without an engine or a GPU
 bench: .venv/bench  ## time training, serving and the reading of data beside others
 	$(BIN)/python benchmarks/run.py
 
+soak: venv  ## serve under steady load for MINUTES; memory must stay flat, every answer right
+	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),15) --output benchmarks/results/soak.json
+
 docs: venv  ## write the generated pages anew
 	$(BIN)/python docs/generate.py
 
@@ -100,4 +103,4 @@ push: venv  ## push the tested images of FAMILY to REGISTRY
 	for algorithm in $(FAMILY) $(ALGORITHMS); do \
 		$(BIN)/sagecask push sagecask/$$algorithm:$(DEVICE) $(REGISTRY) || exit 1; done
 
-.PHONY: help venv demo check test bench docs lock engine base-image image image-size test-image push
+.PHONY: help venv demo check test bench soak docs lock engine base-image image image-size test-image push
