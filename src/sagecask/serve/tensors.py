@@ -11,6 +11,7 @@ import numpy as np
 
 from sagecask.errors import DataError
 from sagecask.formats import Batch, Codec, Layout, MediaType
+from sagecask.formats.lines import quote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +77,7 @@ class TensorCodec(Codec):
         known = list(predictions.columns)
         missing = [name for name in self._outputs if name not in known]
         if missing:
-            raise DataError(f'request body: outputs out of {", ".join(known)}; got "{missing[0]}"')
+            raise DataError(f"request body: outputs out of {', '.join(known)}; got {quote(missing[0])}")
         outputs = [
             {**_described(name, predictions.columns[name]), "data": _data(predictions.columns[name])}
             for name in self._outputs or known
@@ -135,9 +136,9 @@ def _text(value: object) -> str:
 
 def _columns(tensor: dict[str, Any], *, alone: bool) -> NDArray[np.float32]:
     """Return (n_rows, n_columns) float32; of several inputs, one of one dimension is a column."""
-    where, shape, datatype = f'request body, input "{tensor["name"]}"', tensor["shape"], tensor["datatype"]
-    if datatype not in DATATYPES:
-        raise DataError(f'{where}: a datatype out of {", ".join(DATATYPES)}; got "{datatype}"')
+    where, shape, datatype = f"request body, input {quote(tensor['name'])}", tensor["shape"], tensor["datatype"]
+    if not isinstance(datatype, str) or datatype not in DATATYPES:
+        raise DataError(f"{where}: a datatype out of {', '.join(DATATYPES)}; got {quote(str(datatype))}")
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise DataError(f"{where}: a shape of whole numbers; got another")
     if len(shape) != 2 and (alone or len(shape) != 1):
@@ -153,6 +154,8 @@ def _columns(tensor: dict[str, Any], *, alone: bool) -> NDArray[np.float32]:
 
 def _values(data: object, dtype: np.dtype[Any], where: str) -> NDArray[Any]:
     """Return the data of a tensor, nested or flat, as its datatype holds them; null is a missing value."""
+    if not isinstance(data, list):
+        raise DataError(f"{where}: a list of values of {_NAMES[dtype]}; got others")
     try:
         values = np.array(data)
         if values.dtype == object and dtype.kind == "f":
@@ -161,7 +164,7 @@ def _values(data: object, dtype: np.dtype[Any], where: str) -> NDArray[Any]:
     except ValueError as error:
         raise DataError(f"{where}: a flat list, or lists of equal length; got others") from error
     allowed = {"f": "fiub", "i": "iu", "u": "iu", "b": "b"}[dtype.kind]
-    if not values.ndim or (values.size and values.dtype.kind not in allowed):
+    if values.size and values.dtype.kind not in allowed:
         raise DataError(f"{where}: a list of values of {_NAMES[dtype]}; got others")
     if dtype.kind in "iu" and values.size:
         bounds = np.iinfo(dtype)

@@ -143,6 +143,13 @@ WRONG = [
         WHERE + 'a datatype out of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, '
         'INT64, FP16, FP32, FP64; got "BYTES"',
     ),
+    (
+        {"inputs": [tensor(datatype=["FP32"])]},
+        WHERE + 'a datatype out of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, '
+        "INT64, FP16, FP32, FP64; got \"['FP32']\"",
+    ),
+    ({"inputs": [tensor(name="\ud800\n", shape=[])]},
+     'request body, input "\\ud800\\n": a shape of rows and columns; got []'),
     ({"inputs": [tensor(shape=[-1, 4])]}, WHERE + 'a shape of whole numbers; got another'),
     ({"inputs": [tensor(shape=[8])]}, WHERE + 'a shape of rows and columns; got [8]'),
     ({"inputs": [tensor(shape=[2, 2, 2])]}, WHERE + 'a shape of rows and columns; got [2, 2, 2]'),
@@ -157,6 +164,8 @@ WRONG = [
     ({"inputs": [tensor([200] * 8, datatype="INT8")]}, WHERE + 'values of INT8 in [-128, 127]; got one beyond'),
     ({"inputs": [tensor([[1], [1, 2]])]}, WHERE + 'a flat list, or lists of equal length; got others'),
     ({"inputs": [tensor(3, [1, 1])]}, WHERE + 'a list of values of FP32; got others'),
+    ({"inputs": [tensor({"a": 1})]}, WHERE + 'a list of values of FP32; got others'),
+    ({"inputs": [{**tensor(), "data": None}]}, WHERE + 'a list of values of FP32; got others'),
     ({"inputs": [tensor(), tensor([1], [1])]}, "request body: inputs with one number of rows; got 1, 2"),
     ({"inputs": [tensor([], [0, 4])]}, "request body: at least one row; got none"),
     ({"inputs": [tensor([1] * 12, [2, 6])]}, "request body: rows of 4 features; got 6"),
