@@ -130,7 +130,7 @@ def label_text(text: bytes, where: str) -> NDArray[np.float32]:
         value = None
     # a text may itself hold the list
     if isinstance(value, str):
-        return label_text(value.encode(), where)
+        return label_text(value.encode("utf-8", "surrogatepass"), where)
     values = value if isinstance(value, list) else [value]
     if not values or not set(map(type, values)) <= {int, float}:
         got = quote(text.decode("utf-8", "replace"))

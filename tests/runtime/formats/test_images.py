@@ -90,7 +90,7 @@ def test_label_of_a_manifest_is_a_number_or_a_list(text: bytes, labels: list[flo
     assert label_text(text, WHERE).tolist() == labels
 
 
-@pytest.mark.parametrize("text", [b"cat", b"[]", b"[true]", b"{}", b'["a"]', b""])
+@pytest.mark.parametrize("text", [b"cat", b"[]", b"[true]", b"{}", b'["a"]', b"", rb'"\udc80"'])
 def test_label_of_a_manifest_that_is_none_is_refused(text: bytes):
     with pytest.raises(DataError) as caught:
         label_text(text, WHERE)
