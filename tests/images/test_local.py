@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 import urllib.request
 from dataclasses import replace
@@ -127,3 +130,32 @@ def test_pipes_manifests_and_files_of_one_job_reach_the_image(tmp_path):
     )
     assert (tmp_path / "piped" / "model" / "xgboost-model").read_bytes() == learned
     assert owners(tmp_path / "piped") == {os.getuid()}
+
+
+def test_pipeline_of_containers_that_bind_ports_of_their_own(tmp_path, free_port):
+    assert run(job(tmp_path), "docker", os.environ, terminal=False) == 0
+    model = str(tmp_path / "out" / "model")
+    command = [sys.executable, "-m", "sagecask.cli", "endpoint", model, model, "--engine", "docker"]
+    with subprocess.Popen(
+        [*command, "--port", str(free_port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"endpoint http://127.0.0.1:{free_port}, stop with Ctrl-C\n"
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{free_port}/invocations", b"0.9,0.9", {"Content-Type": "text/csv"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.headers["x-amzn-invoked-production-variant"] == "AllTraffic"
+            assert 0 < float(answer.read()) < 1
+        client = docker.from_env()
+        ports = {
+            variable.partition("=")[2]
+            for each in client.containers.list(filters={"label": LABEL})
+            for variable in each.attrs["Config"]["Env"]
+            if variable.startswith("SAGEMAKER_BIND_TO_PORT=")
+        }
+        client.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert len(ports) == 2
+    assert "8080" not in ports

@@ -89,13 +89,13 @@ class Fleet:
         """
         made_of = {variant.name: self._made_of(variant) for variant in config.variants}
         kept: dict[str, _Group] = {}
-        wanted: list[tuple[Variant, int]] = []
+        wanted: list[Variant] = []
         for variant in config.variants:
             old = self._groups.get(variant.name)
             same = old.instances if old is not None and old.made_of == made_of[variant.name] else []
             kept[variant.name] = _Group(made_of[variant.name], same[: variant.instances])
-            wanted += [(variant, number) for number in range(len(same), variant.instances)]
-        for (variant, _), instance in zip(wanted, self._started(wanted), strict=True):
+            wanted += [variant] * (variant.instances - len(same))
+        for variant, instance in zip(wanted, self._started(wanted), strict=True):
             kept[variant.name].instances.append(instance)
         before = [instance for group in self._groups.values() for instance in group.instances]
         self._config, self._groups = config, kept
@@ -111,7 +111,7 @@ class Fleet:
         SagecaskError : one does not start anew
         """
         assert self._config is not None
-        lost: list[tuple[Variant, int]] = []
+        lost: list[Variant] = []
         for variant in self._config.variants:
             instances = self._groups[variant.name].instances
             for instance in [each for each in instances if each.ended]:
@@ -119,12 +119,12 @@ class Fleet:
                 # the last one stays in the table, so that requests get its refusal rather than none
                 if len(instances) > 1:
                     instances.remove(instance)
-                lost.append((variant, len(lost)))
+                lost.append(variant)
                 self._drain([instance])
         if not lost:
             return
         self._route()
-        for (variant, _), instance in zip(lost, self._started(lost), strict=True):
+        for variant, instance in zip(lost, self._started(lost), strict=True):
             instances = self._groups[variant.name].instances
             instances[:] = [each for each in instances if not each.ended] + [instance]
         self._route()
@@ -177,10 +177,10 @@ class Fleet:
         found = [container.description(self._folder) for container in variant.series]
         return tuple((each, _stamp(each.model) if each.model else "") for each in found)
 
-    def _started(self, wanted: list[tuple[Variant, int]]) -> list[Instance]:
+    def _started(self, wanted: list[Variant]) -> list[Instance]:
         """Return running instances in the order of `wanted`, or none and the first error."""
         with ThreadPoolExecutor(STARTS) as pool:
-            futures = [pool.submit(self._start, variant) for variant, _ in wanted]
+            futures = [pool.submit(self._start, variant) for variant in wanted]
         faults = [future.exception() for future in futures if future.exception() is not None]
         if not faults:
             return [future.result() for future in futures]

@@ -175,8 +175,11 @@ function append(folder, minute, variables, wanted, line) {
     const start = `${folder}/${minute}-${variables.generation}-${variables.pid}`;
     for (let number = 0; ; number++) {
         const path = `${start}-${number}.jsonl`;
-        if (size(path) < wanted.max_file_bytes) {
-            fs.mkdirSync(folder, {recursive: true});
+        const written = size(path);
+        if (written < wanted.max_file_bytes) {
+            if (!written) {
+                fs.mkdirSync(folder, {recursive: true});
+            }
             fs.appendFileSync(path, line);
             return;
         }
