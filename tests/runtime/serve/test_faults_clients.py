@@ -212,6 +212,23 @@ def test_ten_thousand_idle_connections_are_kept_and_others_answered(probe_root):
         assert "are closed" not in server.log()
 
 
+def test_half_sent_requests_fill_no_more_than_their_room(probe_root):
+    sent = POST + b"Content-Length: 260000\r\n\r\n" + b"1\n" * 120_000
+    with (
+        files_allowed(FILES),
+        serving(probe_root, PROBE | {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}) as server,
+        ExitStack() as stack,
+    ):
+        before = eventually(lambda: megabytes(server))
+        # 300 MB
+        for _ in range(1250):
+            each = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            each.sendall(sent)
+        eventually(lambda: "half-sent requests fill the room for them" in server.log())
+        assert slowest_ping(server, 5) < PING_SECONDS
+        assert megabytes(server) - before < 400
+
+
 def test_beyond_the_file_limit_the_quietest_connections_make_room(probe_root):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with serving(probe_root, PROBE | {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}) as server, ExitStack() as stack:
