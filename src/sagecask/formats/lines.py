@@ -70,10 +70,14 @@ def utf8(body: bytes, charset: str, where: str) -> bytes:
     return text.removeprefix(codecs.BOM_UTF8)
 
 
+def printable(text: object) -> str:
+    """Return a text, such as another library's error, with what cannot be printed escaped."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text))
+
+
 def quote(text: str) -> str:
     """Return the start of a text in quotation marks, what cannot be printed escaped."""
-    shown = (each if each.isprintable() else each.encode("unicode_escape").decode() for each in text[:QUOTE_CHARACTERS])
-    return f'"{"".join(shown)}"'
+    return f'"{printable(text[:QUOTE_CHARACTERS])}"'
 
 
 def _decoder(charset: str, where: str) -> codecs.IncrementalDecoder | None:

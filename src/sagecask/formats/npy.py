@@ -11,6 +11,7 @@ from numpy.lib import format as npy
 from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
+from sagecask.formats.lines import printable
 from sagecask.formats.writer import Writer
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ class Rows:
             shape, fortran, self._dtype = header(stream)
         # numpy lets through what Python's parsers say of a header that is not Python
         except (ValueError, TokenError, RecursionError, MemoryError) as error:
-            # which may repeat what cannot be printed
-            got = str(error).encode("unicode_escape").decode()
-            raise DataError(f"{where}: a NumPy array is needed; got {got}") from error
+            raise DataError(f"{where}: a NumPy array is needed; got {printable(error)}") from error
         if self._dtype.kind not in "fiub" or len(shape) not in {1, 2}:
             kind = f"{self._dtype} with {len(shape)} dimensions"
             raise DataError(f"{where}: an array of numbers with 1 or 2 dimensions is needed; got {kind}")

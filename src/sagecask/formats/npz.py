@@ -16,7 +16,7 @@ import numpy as np
 from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
-from sagecask.formats.lines import quote
+from sagecask.formats.lines import printable, quote
 from sagecask.formats.npy import ArrayWriter, Rows, batch_rows, label_columns
 from sagecask.formats.writer import Writer
 
@@ -46,7 +46,7 @@ class NpzCodec(Codec):
                 arrays = {name: _array(archive, name, stack, where) for name in NAMES if f"{name}.npy" in held}
                 yield from batches(arrays, layout, where)
         except _UNSOUND as error:
-            raise DataError(f"{where}: a sound NumPy archive is needed; got {error}") from error
+            raise DataError(f"{where}: a sound NumPy archive is needed; got {printable(error)}") from error
 
 
 def batches(arrays: Mapping[str, Rows], layout: Layout, where: str) -> Iterator[Batch]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
-from sagecask.formats.lines import quote
+from sagecask.formats.lines import printable, quote
 from sagecask.formats.spool import spooled
 from sagecask.formats.writer import Writer
 
@@ -97,7 +97,7 @@ def _guarded(step: Callable[[], T], where: str) -> T:
     try:
         return step()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{where}: a Parquet file is needed; got {error}") from error
+        raise DataError(f"{where}: a Parquet file is needed; got {printable(error)}") from error
 
 
 def _columns(schema: pa.Schema, layout: Layout, where: str) -> list[int]:
@@ -106,7 +106,7 @@ def _columns(schema: pa.Schema, layout: Layout, where: str) -> list[int]:
     for position in chosen:
         field = schema.field(position)
         if not any(holds(_inner(field.type)) for holds in _NUMERIC):
-            raise DataError(f"{where}, column {quote(field.name)}: numbers are needed; got {field.type}")
+            raise DataError(f"{where}, column {quote(field.name)}: numbers are needed; got {printable(field.type)}")
     features = len(chosen) - layout.label_size
     if features < 1:
         raise DataError(f"{where}: at least {layout.label_size + 1} columns are needed; got {len(chosen)}")

@@ -65,6 +65,9 @@ def test_row_numbers_of_a_data_frame_are_no_feature():
 def test_column_that_is_not_numeric_is_named():
     message = fault(written({"y": [1], "sex": ["M"]}))
     assert message == f'{WHERE}, column "sex": numbers are needed; got string'
+    assert fault(written({"y": [1], "sex": [{"a\nb": 1}]})) == (
+        f'{WHERE}, column "sex": numbers are needed; got struct<a\\nb: int64>'
+    )
 
 
 def test_missing_label_is_refused():
@@ -79,6 +82,13 @@ def test_wrong_width_is_refused():
 
 def test_file_that_is_no_parquet_is_refused():
     assert fault(b"label,a\n1,2\n").startswith(f"{WHERE}: a Parquet file is needed; got ")
+
+
+def test_damaged_file_is_refused_in_one_line():
+    data = written({"y": [1], "a": [2]})
+    message = fault(data[:-40] + bytes([255]) * 32 + data[-8:])
+    assert message.startswith(f"{WHERE}: a Parquet file is needed; got ")
+    assert message.isprintable()
 
 
 def test_table_without_rows_yields_nothing():
