@@ -91,7 +91,7 @@ def unpacked_size(archive: Path) -> int:
             _check_to_the_end(tar)
             return size
     except _UNSOUND as error:
-        raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {error}") from error
+        raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {_in_one_line(error)}") from error
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -107,10 +107,15 @@ def unpack(archive: Path, folder: Path) -> None:
             tar.extractall(folder, filter="data")
             _check_to_the_end(tar)
     except _UNSOUND as error:
-        raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {error}") from error
+        raise ModelDataError(f"{archive}: a model archive (tar, gzip-compressed); got {_in_one_line(error)}") from error
 
 
 def _check_to_the_end(tar: tarfile.TarFile) -> None:
     """Read what follows the last member: a compressed file's checksum stands behind it."""
     while tar.fileobj is not None and tar.fileobj.read(CHUNK_BYTES):
         pass
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return what tarfile says, which is a line for each compression that it tried."""
+    return "; ".join(str(error).splitlines())

@@ -108,7 +108,7 @@ def test_hard_link_to_a_member_that_is_not_there_is_refused(tmp_path: Path) -> N
 def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     archive = tmp_path / "model.tar.gz"
     archive.write_bytes(content)
-    with pytest.raises(ModelDataError, match=r"a model archive \(tar, gzip-compressed\); got "):
+    with pytest.raises(ModelDataError, match=r"a model archive \(tar, gzip-compressed\); got [^\n]*$"):
         artifact.unpack(archive, tmp_path / "model")
 
 
