@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 MANIFEST = "sagecask.json"
 CHUNK_BYTES = 1024 * 1024
-# what tarfile raises for bytes that are not as they should be; KeyError is a link to a member that is not there
-_UNSOUND = (tarfile.TarError, EOFError, OSError, KeyError, ValueError, OverflowError, zlib.error, lzma.LZMAError)
+# what tarfile raises for bytes that are not as they should be: KeyError for a link to a member that is not there,
+# MemoryError for xz that asks for more than there is
+_UNSOUND = (
+    tarfile.TarError, EOFError, OSError, KeyError, ValueError, OverflowError, MemoryError, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 def save(model: Model, folder: Path, declaration: Declaration) -> None:
@@ -118,4 +121,4 @@ def _check_to_the_end(tar: tarfile.TarFile) -> None:
 
 def _in_one_line(error: Exception) -> str:
     """Return what tarfile says, which is a line for each compression that it tried."""
-    return "; ".join(str(error).splitlines())
+    return "; ".join(str(error).splitlines()) or type(error).__name__
