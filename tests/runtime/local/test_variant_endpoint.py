@@ -92,9 +92,9 @@ def served(arguments: list[str], port: int, folder: Path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, endpoint.log
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        # its servers and nginx end with it, unless it is killed
+        process.terminate()
+        process.wait(60)
         thread.join()
 
 
