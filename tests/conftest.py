@@ -1,11 +1,11 @@
 """Fixtures of all tests, each a real thing."""
 
-import socket
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from sagecask.local.ports import free_port
 from sagecask.testing.job_directory import JobDirectory
 
 # how long an example takes says nothing on a machine that others use too
@@ -18,8 +18,6 @@ def job_directory(tmp_path: Path) -> JobDirectory:
     return JobDirectory(tmp_path / "ml")
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+@pytest.fixture(name="free_port")
+def _free_port() -> int:
+    return free_port()

@@ -177,7 +177,8 @@ def endpoint(models: Sequence[Path], config: Path | None, algorithm: str | None,
 
     Several MODELs answer in series, as an inference pipeline; --config describes variants, shadows and data capture.
     """
-    from sagecask.local.endpoint import free_port, serve_until_stopped  # noqa: PLC0415
+    from sagecask.local.endpoint import serve_until_stopped  # noqa: PLC0415
+    from sagecask.local.ports import free_port  # noqa: PLC0415
 
     engine = _engine(options["engine"])
     port = free_port() if port == 0 else port

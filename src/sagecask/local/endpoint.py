@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 import threading
 from collections import deque
@@ -18,6 +17,7 @@ from sagecask.contract.paths import Paths
 from sagecask.errors import ModelDataError, PlatformError, SagecaskError, UsageError, UserError
 from sagecask.local.container import Container, Mount
 from sagecask.local.ping import wait_for_ping
+from sagecask.local.ports import free_port
 from sagecask.local.process import HostProcess, on_stop
 from sagecask.local.run import default_image
 
@@ -159,13 +159,6 @@ def _start(
         paths.model.symlink_to(model, target_is_directory=True)
     command = ["serve", "--root", str(root), "--port", str(port)]
     return HostProcess(command, {**environ, **environment}), port
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for_ping(endpoint: Endpoint, stopped: threading.Event, tail: deque[str]) -> None:

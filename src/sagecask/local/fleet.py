@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sagecask.errors import PlatformError
 from sagecask.local.endpoint import serving
+from sagecask.local.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -206,8 +205,9 @@ class Fleet:
             self._log(f"{variant.name}, {name}: {line}")
 
         if len(variant.series) > 1:
-            port, last = _block_of_ports()
-            ports = {"SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_SAFE_PORT_RANGE": f"{port + 1}-{last}"}
+            port = free_port(1 + SAFE_PORTS)
+            safe = f"{port + 1}-{port + SAFE_PORTS}"
+            ports = {"SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_SAFE_PORT_RANGE": safe}
             description = replace(description, port=port, environment={**description.environment, **ports})
         return serving(description, self._engine, self._environ, log, self._stopped)
 
@@ -238,26 +238,3 @@ def _stamp(model: Path) -> str:
             about = file.stat()
             digest.update(f"{file} {about.st_size} {about.st_mtime_ns} {about.st_ino}\n".encode())
     return digest.hexdigest()
-
-
-def _block_of_ports() -> tuple[int, int]:
-    """Return the first and last of free ports that follow one another, below those that the kernel hands out.
-
-    Raises
-    ------
-    PlatformError : none was found
-    """
-    for _ in range(100):
-        first = random.randrange(10_000, 32_000)  # noqa: S311 - no secret
-        if all(_free(port) for port in range(first, first + SAFE_PORTS + 1)):
-            return first, first + SAFE_PORTS
-    raise PlatformError(f"endpoint: {SAFE_PORTS + 1} free ports in a row must be found below 32000; got none")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

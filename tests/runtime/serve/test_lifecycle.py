@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sagecask.testing.server import Server, free_port, launched, serving
+from sagecask.local.ports import free_port
+from sagecask.testing.server import Server, launched, serving
 
 from .conftest import PROBE  # isort: skip
 

@@ -11,8 +11,9 @@ import time
 import pytest
 
 from sagecask import __version__
+from sagecask.local.ports import free_port
 from sagecask.serve.metrics import BUCKETS, Metrics, route_of
-from sagecask.testing.server import free_port, serving
+from sagecask.testing.server import serving
 
 from .conftest import PROBE
 
