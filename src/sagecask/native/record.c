@@ -153,9 +153,8 @@ static int read_entry(const uint8_t *buffer, Span message, Tensor *tensor) {
         Field field;
         if (!next_field(&message, &field))
             return 0;
-        if (field.number > 2)
-            continue;
-        if (field.wire != WIRE_BYTES)
+        /* protobuf's own parser does not keep an entry with a field that it does not know */
+        if (field.number > 2 || field.wire != WIRE_BYTES)
             return 0;
         if (field.number == 1) {
             if (keys++ || field.bytes.end - field.bytes.p != 6 || memcmp(field.bytes.p, "values", 6) != 0)

@@ -81,6 +81,16 @@ def test_answer_has_one_record_per_row_and_lists_in_one_tensor():
     assert not first.features
 
 
+def test_map_entry_with_an_unknown_field_is_none_with_the_compiled_core_and_without():
+    # field 13 behind key and value
+    entry = b"\x0a\x06values\x12\x08\x12\x06\x0a\x04\x00\x00\x80\x3f\x68\x01"
+    data = frame(b"\x0a" + bytes([len(entry)]) + entry)
+    for codec in (RecordioProtobufCodec(), RecordioProtobufCodec(core=None)):
+        with pytest.raises(DataError) as caught:
+            codec.decode(data, Layout())
+        assert str(caught.value) == ('request body, record 1: features under the key "values" are needed; got no key')
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 def test_signalling_nan_is_missing_with_the_compiled_core_and_without(sparse: bool):
     record = Record()
