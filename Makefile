@@ -9,6 +9,8 @@ ALGORITHM ?=
 DEVICE ?= cpu
 ENGINE ?= process
 REGISTRY ?=
+MINUTES ?= 10
+DECODERS ?=
 # The images that `make base-image` made, where it made them; else the public one that the Dockerfiles name.
 BASE_IMAGE ?= $(shell docker image inspect sagecask/base >/dev/null 2>&1 && echo sagecask/base)
 BUILD_IMAGE ?= $(if $(filter sagecask/base,$(BASE_IMAGE)),sagecask/build)
@@ -61,6 +63,9 @@ test: venv  ## the test suite, without an engine or a GPU
 bench: .venv/bench  ## time training, serving and the reading of data beside others
 	$(BIN)/python benchmarks/run.py
 
+fuzz: venv  ## look for inputs that break a decoder, MINUTES long, in all or in DECODERS
+	tests/fuzz/run.sh $(MINUTES) $(DECODERS)
+
 soak: venv  ## serve under steady load for MINUTES; memory must stay flat, every answer right
 	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),15) --output benchmarks/results/soak.json
 
@@ -103,4 +108,4 @@ push: venv  ## push the tested images of FAMILY to REGISTRY
 	for algorithm in $(FAMILY) $(ALGORITHMS); do \
 		$(BIN)/sagecask push sagecask/$$algorithm:$(DEVICE) $(REGISTRY) || exit 1; done
 
-.PHONY: help venv demo check test bench soak docs lock engine base-image image image-size test-image push
+.PHONY: help venv demo check test bench fuzz soak docs lock engine base-image image image-size test-image push
