@@ -67,7 +67,7 @@ fuzz: venv  ## look for inputs that break a decoder, MINUTES long, in all or in 
 	tests/fuzz/run.sh $(MINUTES) $(DECODERS)
 
 soak: venv  ## serve under steady load for MINUTES; memory must stay flat, every answer right
-	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),15) --output benchmarks/results/soak.json
+	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --output benchmarks/results/soak.json
 
 docs: venv  ## write the generated pages anew
 	$(BIN)/python docs/generate.py

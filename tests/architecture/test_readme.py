@@ -23,6 +23,8 @@ PAGES = [
     *sorted(ROOT.glob("containers/*/README.md")),
     *sorted((ROOT / "docs" / "algorithms").glob("*.md")),
 ]
+# files by which make knows that the environment is current
+STAMPS = ("dependencies", "packages")
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # what a block is for: run, run in an image, run and expected to fail, or shown because a run block printed it
 KINDS = {"bash", "python", "bash nginx", "bash docker", "bash fails", "text"}
@@ -55,13 +57,15 @@ def checkout(tmp_path: Path) -> Path:
     """A folder with everything that is tracked, as links, so that what blocks write stays out of the tree."""
     for name in {Path(line).parts[0] for line in tracked()} - {"demo"}:
         (tmp_path / name).symlink_to(ROOT / name)
-    # the environment that runs the tests is the one that `make venv` made; a fresh stamp says so to make
+    # the environment that runs the tests is the one that `make venv` made; fresh stamps say so to make, and a folder of
+    # its own for the programs keeps whatever would install anew away from the real ones
     environment = tmp_path / ".venv"
-    environment.mkdir()
-    for path in Path(sys.prefix).iterdir():
-        (environment / path.name).symlink_to(path)
-    (environment / "installed").unlink(missing_ok=True)
-    (environment / "installed").touch()
+    (environment / "bin").mkdir(parents=True)
+    for path in [*Path(sys.prefix).iterdir(), *Path(sys.prefix, "bin").iterdir()]:
+        if path.name not in {"bin", *STAMPS}:
+            (environment / path.relative_to(sys.prefix)).symlink_to(path)
+    for stamp in STAMPS:
+        (environment / stamp).touch()
     # the downloaded data are kept between runs
     download = ROOT / "demo" / "download"
     download.mkdir(parents=True, exist_ok=True)
