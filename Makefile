@@ -53,7 +53,7 @@ check: venv  ## format, lint, types, import contracts, generated pages
 	$(BIN)/python docs/generate.py --check
 
 test: venv  ## the test suite, without an engine or a GPU
-	$(BIN)/pytest -m "not image and not gpu"
+	$(BIN)/pytest -m "not image and not gpu and not soak"
 
 # what only the benchmarks need: the peers to beat
 .venv/bench: .venv/packages
@@ -66,7 +66,8 @@ bench: .venv/bench  ## time training, serving and the reading of data beside oth
 fuzz: venv  ## look for inputs that break a decoder, MINUTES long, in all or in DECODERS
 	tests/fuzz/run.sh $(MINUTES) $(DECODERS)
 
-soak: venv  ## serve under steady load for MINUTES; memory must stay flat, every answer right
+soak: venv  ## serve under steady load for MINUTES, load models a thousand times; memory must stay flat, answers right
+	$(BIN)/pytest -m soak
 	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --output benchmarks/results/soak.json
 
 docs: venv  ## write the generated pages anew
