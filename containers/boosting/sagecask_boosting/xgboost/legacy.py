@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sagecask.errors import ModelDataError
+from sagecask.formats.lines import quote
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -60,7 +61,7 @@ def to_json(raw: bytes, where: str) -> bytes:
     model = _booster(source, booster)
     attributes = {source.text(): source.text() for _ in range(source.count())}
     if "objective" not in attributes:
-        raise ModelDataError(f'{where}: the settings of objective "{objective}" in the model; got none')
+        raise ModelDataError(f"{where}: the settings of objective {quote(objective)} in the model; got none")
     document = {
         "learner": {
             "attributes": {name: text for name, text in attributes.items() if name != "objective"},
