@@ -68,6 +68,8 @@ def answered(seen):
 
 def test_requests_of_all_workers_are_counted_by_route_status_and_model(probe_root):
     with serving(probe_root, PROBE | {"MODEL_NAME": "abalone"}) as server:
+        # the first of them answers before the second has started
+        eventually(lambda: len(server.workers()) == 2)
         for _ in range(40):
             server.invoke(b"0,1\n", "text/csv")
         for _ in range(7):
@@ -76,7 +78,6 @@ def test_requests_of_all_workers_are_counted_by_route_status_and_model(probe_roo
         server.request("GET", "/elsewhere")
         # a request is counted once its answer has gone out
         seen = eventually(lambda: answered(now := samples(server)) == 49 and now)
-        assert len(server.workers()) == 2
     assert seen['sagecask_requests_total{route="invocations",status="200",model="abalone"}'] == 40
     assert seen['sagecask_requests_total{route="invocations",status="415",model="abalone"}'] == 7
     assert seen['sagecask_requests_total{route="other",status="404",model="abalone"}'] == 2
