@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from sagecask.algorithm import Algorithm
 
+# what a specification says of a channel and of inference; the rest of a declaration is for the runtime alone
+CHANNEL = ("name", "required", "content_types", "default_content_type", "input_modes", "distribution", "layout")
+INFERENCE = ("content_types", "accept", "default_accept", "requests", "responses")
+
 # title, header, rows
 Table: TypeAlias = "tuple[str, Sequence[str], Sequence[Sequence[str]]]"
 
@@ -25,14 +29,14 @@ def reference(algorithm: Algorithm) -> dict[str, Any]:
         "family": declaration.family,
         "learning": declaration.learning,
         "source": list(declaration.source),
-        "channels": [_present(asdict(channel)) for channel in declaration.channels],
+        "channels": [_chosen(asdict(channel), CHANNEL) for channel in declaration.channels],
         "hyperparameters": _plain(algorithm.hyperparameters().table()),
         "metrics": [
             _present({key: value for key, value in asdict(metric).items() if key != "pattern"})
             for metric in declaration.metrics
         ],
         "tunable": [_present(asdict(tunable)) for tunable in declaration.tunable],
-        "inference": _inference(asdict(declaration.inference)),
+        "inference": _chosen(asdict(declaration.inference), INFERENCE),
         "training": asdict(declaration.training),
     }
 
@@ -179,8 +183,9 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _inference(facts: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in _present(facts).items() if not (key == "malformed_status" and value == 400)}
+def _chosen(facts: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    present = _present(facts)
+    return {key: present[key] for key in keys if key in present}
 
 
 def _present(facts: Mapping[str, Any]) -> dict[str, Any]:
