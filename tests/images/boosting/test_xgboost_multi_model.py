@@ -43,7 +43,8 @@ def test_models_are_refused_before_the_memory_of_the_container_runs_out(image, t
         assert loaded > 3
         answers = {invoke(container, f"m{number}").body for number in range(loaded)}
         assert len(answers) == 1
-        for number in range(3):
+        # more than the few pages by which the engine's own bookkeeping moves
+        for number in range(loaded - 1):
             assert container.request("DELETE", f"/models/m{number}").status == 200
         assert load(container, "another").status == 200
         assert invoke(container, "another").body in answers
