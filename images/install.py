@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
 QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
@@ -32,11 +32,17 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pins(constraints: Path) -> dict[str, str]:
-    """Return canonical name to requirement, hashes included, of every pin in a constraints file."""
+def pins(constraints: Path) -> dict[str, dict[str, str]]:
+    """Return canonical name to version to requirement, hashes included, of every pin in a constraints file.
+
+    A distribution may have two builds of one version, as torch has: `2.13.0` for CUDA and `2.13.0+cpu`.
+    """
     text = re.sub(r"\\\n", " ", constraints.read_text(encoding="utf-8"))
-    lines = [line.split("#")[0].strip() for line in text.splitlines()]
-    return {canonical(line.split("==")[0].strip()): line for line in lines if "==" in line}
+    found: dict[str, dict[str, str]] = {}
+    for line in (line.split("#")[0].strip() for line in text.splitlines()):
+        if pin := re.match(r"([^=\s]+)==([^\s;]+)", line):
+            found.setdefault(canonical(pin[1]), {})[pin[2]] = line
+    return found
 
 
 def run(*command: str | Path) -> None:
@@ -54,7 +60,7 @@ class Installer:
         self.pinned = pins(CONSTRAINTS)
         venv.create(folder / "pip", with_pip=True, symlinks=True)
         self.python = folder / "pip" / "bin" / "python"
-        self.install_pinned(self.python, ["setuptools"])
+        self.install_pinned(self.python, {"setuptools": next(iter(self.pinned["setuptools"]))})
 
     def pip(self, *arguments: str | Path) -> None:
         """Run pip."""
@@ -68,23 +74,30 @@ class Installer:
         (built,) = out.glob("*.whl")
         return f"{built}{bracket}{extras}"
 
-    def closure(self, wheels: list[str]) -> list[str]:
-        """Return the names of everything that the local wheels need from elsewhere."""
+    def closure(self, wheels: list[str]) -> dict[str, str]:
+        """Return name to version of everything that the local wheels need from elsewhere.
+
+        A build for CPUs alone is taken wherever pip finds it, unless an extra `gpu` is asked for.
+        """
         versions, report = self.folder / "versions.txt", self.folder / "report.json"
-        versions.write_text("".join(f"{line.split(' --hash')[0]}\n" for line in self.pinned.values()), encoding="utf-8")
+        lines = [builds[min(builds, key=len)].split(" --hash")[0] for builds in self.pinned.values()]
+        if any(re.search(r"[\[,]gpu[],]", wheel) for wheel in wheels):
+            lines += [f"{name}!={build}" for name, builds in self.pinned.items() for build in builds if "+" in build]
+        versions.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         options = ["--dry-run", "--ignore-installed", "--only-binary", ":all:", "--constraint", versions]
         self.pip("install", "-qq", *options, "--report", report, *wheels)
         chosen = json.loads(report.read_text(encoding="utf-8"))["install"]
-        names = (canonical(item["metadata"]["name"]) for item in chosen)
-        return sorted(name for name in names if name != "sagecask" and not name.startswith("sagecask-"))
+        found = {canonical(item["metadata"]["name"]): item["metadata"]["version"] for item in chosen}
+        return {name: found[name] for name in sorted(found) if name.partition("-")[0] != "sagecask"}
 
-    def install_pinned(self, python: Path, names: Iterable[str]) -> None:
+    def install_pinned(self, python: Path, versions: Mapping[str, str]) -> None:
         """Install distributions that constraints.txt pins into the environment of `python`."""
-        missing = [name for name in names if name not in self.pinned]
+        missing = [name for name in versions if versions[name] not in self.pinned.get(name, {})]
         if missing:
             sys.exit(f"constraints.txt: must pin {', '.join(missing)}; got no such line: run `make lock`")
         requirements = self.folder / "requirements.txt"
-        requirements.write_text("".join(f"{self.pinned[name]}\n" for name in names), encoding="utf-8")
+        lines = (f"{self.pinned[name][version]}\n" for name, version in versions.items())
+        requirements.write_text("".join(lines), encoding="utf-8")
         options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-compile"]
         self.pip("--python", python, "install", "-qq", *options, "--requirement", requirements)
 

@@ -1,20 +1,55 @@
-"""The hosts of a training job, seen from one of them."""
+"""The hosts of a training job, seen from one of them, and what they tell one another.
+
+Hosts meet at the first one's rendezvous port and talk over torch.distributed's gloo. A job of one host imports none of
+it: every sum is then its own.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import logging
+import os
+import re
+import socket
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sagecask.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+SILENCE = timedelta(hours=2)
+"""How long a host may take to come to the next exchange."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cluster:
     """Hosts in the order that all of them agree on.
 
+    Every method that exchanges something must be called by all hosts, in the same order and with equal shapes.
+
     hosts : names, sorted as text (algo-10 before algo-2)
     current : name of this host
+    interface : network interface that the hosts share, where this host has one of that name
+    port : where the first host listens while they meet
+    timeout_seconds : how long hosts wait for one another's names and processes
     """
 
     hosts: tuple[str, ...]
     current: str
+    interface: str | None = None
+    port: int = 29500
+    timeout_seconds: int = 900
 
     @property
     def rank(self) -> int:
@@ -30,3 +65,141 @@ class Cluster:
     def is_master(self) -> bool:
         """Whether this host writes what only one host may write."""
         return self.rank == 0
+
+    def sum(self, *arrays: NDArray[Any]) -> None:
+        """Replace each array, in place, by its sum over all hosts: one exchange for each dtype.
+
+        Parameters
+        ----------
+        arrays : C-contiguous, float32, float64 or int64, of any shape, the same on every host
+
+        Raises
+        ------
+        PlatformError : a host could not be reached, or has ended
+        """
+        if self.size == 1:
+            return
+        for dtype in dict.fromkeys(array.dtype for array in arrays):
+            same = [array for array in arrays if array.dtype == dtype]
+            joined = same[0].reshape(-1) if len(same) == 1 else np.concatenate([array.reshape(-1) for array in same])
+            with self._exchange() as engine:
+                engine.all_reduce(_tensor(joined))
+            if len(same) > 1:
+                parts = np.split(joined, np.cumsum([array.size for array in same])[:-1])
+                for array, part in zip(same, parts, strict=True):
+                    array[...] = part.reshape(array.shape)
+
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set on any host.
+
+        Raises
+        ------
+        PlatformError : as `sum`
+        """
+        count = np.array([int(flag)], dtype=np.int64)
+        self.sum(count)
+        return bool(count[0])
+
+    def gather(self, array: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the arrays of all hosts in the hosts' order; they may differ in the length of the first axis.
+
+        Raises
+        ------
+        PlatformError : as `sum`
+        """
+        if self.size == 1:
+            return [array]
+        lengths = np.zeros(self.size, dtype=np.int64)
+        lengths[self.rank] = len(array)
+        self.sum(lengths)
+        padded = np.zeros((int(lengths.max()), *array.shape[1:]), dtype=array.dtype)
+        padded[: len(array)] = array
+        received = [np.empty_like(padded) for _ in self.hosts]
+        with self._exchange() as engine:
+            engine.all_gather([_tensor(each) for each in received], _tensor(padded))
+        return [each[:length] for each, length in zip(received, lengths, strict=True)]
+
+    def broadcast(self, array: NDArray[Any]) -> None:
+        """Replace an array, in place, by that of the first host.
+
+        Raises
+        ------
+        PlatformError : as `sum`
+        """
+        if self.size > 1:
+            with self._exchange() as engine:
+                engine.broadcast(_tensor(array), src=0)
+
+    def leave(self) -> None:
+        """Wait until every host has come here, and part; without any exchange before there is nothing to do."""
+        if "_engine" in self.__dict__:
+            with self._exchange() as engine:
+                engine.barrier()
+            self._engine.destroy_process_group()
+
+    @contextmanager
+    def _exchange(self) -> Iterator[Any]:
+        try:
+            yield self._engine
+        except RuntimeError as error:
+            # threads of a broken group abort the process at its end
+            self._engine.destroy_process_group()
+            raise PlatformError(
+                f"{self.current}: every host must stay until the job's end; one has ended or cannot be reached, and "
+                f"its own log says why ({_first_sentence(error)})"
+            ) from error
+
+    @cached_property
+    def _engine(self) -> Any:  # noqa: ANN401 - a module
+        """torch.distributed, once all hosts have met."""
+        import torch.distributed as engine  # noqa: PLC0415 - jobs of one host do without it
+
+        deadline = time.monotonic() + self.timeout_seconds
+        _resolve(self.hosts, deadline)
+        interface = self._shared_interface()
+        if interface:
+            os.environ["GLOO_SOCKET_IFNAME"] = interface
+        _log.info("meeting %d hosts at %s, port %d", self.size, self.hosts[0], self.port)
+        try:
+            store = engine.TCPStore(
+                self.hosts[0], self.port, self.size, self.is_master, timeout=timedelta(seconds=self.timeout_seconds)
+            )
+            engine.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=SILENCE)
+        except RuntimeError as error:
+            raise PlatformError(
+                f"{self.current}: all {self.size} hosts ({', '.join(self.hosts)}) must meet at {self.hosts[0]}, port "
+                f"{self.port}, within {self.timeout_seconds} s; got {_first_sentence(error)}"
+            ) from error
+        return engine
+
+    def _shared_interface(self) -> str | None:
+        """Return the named interface where there is one, or the loopback for hosts that are addresses of it."""
+        names = [name for _, name in socket.if_nameindex()]
+        if ipaddress.ip_address(socket.gethostbyname(self.current)).is_loopback and "lo" in names:
+            return "lo"
+        return self.interface if self.interface in names else None
+
+
+def _resolve(hosts: Sequence[str], deadline: float) -> None:
+    """Wait until every name has an address: names of other hosts may come late (contract 2.12)."""
+    for host in hosts:
+        while True:
+            try:
+                socket.gethostbyname(host)
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise PlatformError(f"{host}: the host's name must resolve; got {error.strerror}") from error
+                time.sleep(0.5)
+            else:
+                break
+
+
+def _first_sentence(error: RuntimeError) -> str:
+    """Return what went wrong, without the engine's own source line and advice."""
+    return re.sub(r"^\[[^]]*\] ", "", str(error)).partition(". ")[0]
+
+
+def _tensor(array: NDArray[Any]) -> Any:  # noqa: ANN401 - a tensor
+    import torch  # noqa: PLC0415 - as in Cluster._engine
+
+    return torch.from_numpy(array)

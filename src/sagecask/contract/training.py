@@ -38,6 +38,7 @@ class TrainingJob:
     hosts : names of all hosts, sorted as text
     network_interface : the interface that the hosts share
     checkpoint_dir : folder that is kept between restarts, None where the job has none
+    rendezvous_port, rendezvous_timeout_seconds : where the first host waits for the others, and how long all wait
     """
 
     paths: Paths
@@ -53,6 +54,8 @@ class TrainingJob:
     job_arn: str | None
     gpus: int
     pipe_timeout_seconds: int = 300
+    rendezvous_port: int = 29500
+    rendezvous_timeout_seconds: int = 900
 
     @classmethod
     def read(cls, paths: Paths, environ: Mapping[str, str]) -> TrainingJob:
@@ -79,6 +82,8 @@ class TrainingJob:
             job_arn=environ.get("TRAINING_JOB_ARN"),
             gpus=_gpus(environ),
             pipe_timeout_seconds=integer(environ, ("SAGECASK_PIPE_TIMEOUT_SECONDS",), 300, minimum=1),
+            rendezvous_port=integer(environ, ("SAGECASK_RENDEZVOUS_PORT",), 29500, minimum=1),
+            rendezvous_timeout_seconds=integer(environ, ("SAGECASK_RENDEZVOUS_TIMEOUT_SECONDS",), 900, minimum=1),
         )
 
     @staticmethod

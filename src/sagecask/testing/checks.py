@@ -18,6 +18,7 @@ from sagecask.algorithm import InferenceSettings
 from sagecask.contract import TrainingJob
 from sagecask.errors import DataError, HyperparameterError, UserError
 from sagecask.formats import Batch, Layout, MediaType
+from sagecask.testing.hosts import on_two_hosts, train_on_hosts
 from sagecask.testing.job_directory import JobDirectory
 from sagecask.testing.pipes import fed
 from sagecask.train.run import prepare
@@ -177,6 +178,27 @@ def check_pipe_equals_file(subject: Subject) -> None:
     with fed(directory):
         model = subject.algorithm.fit(subject.prepare(directory))
     _equal(subject.predict(subject.fitted[0], subject.rows), subject.predict(model, subject.rows))
+
+
+def check_two_hosts_agree_with_one(subject: Subject) -> None:
+    declaration = subject.algorithm.declaration
+    if not declaration.training.multi_host:
+        return
+    channel = declaration.channel("train")
+    sharded = channel is not None and "FullyReplicated" not in channel.distribution
+    jobs = on_two_hosts(subject.example, subject.folder / "two-hosts", sharded=sharded)
+    outcomes = train_on_hosts(jobs, subject.name)
+    assert [each.code for each in outcomes] == [0, 0], "\n".join(each.log for each in outcomes)
+    assert not any(jobs[1].paths.model.rglob("*")), "more than one host wrote a model"
+    one = subject.predict(subject.loaded, subject.rows)
+    two = subject.predict(subject.algorithm.load(jobs[0].paths.model, InferenceSettings()), subject.rows)
+    for name, column in one.columns.items():
+        first, second = np.asarray(column, dtype=float), np.asarray(two.columns[name], dtype=float)
+        if sharded:
+            # each host sees other rows than one host would, so that only the whole agrees
+            assert np.corrcoef(first, second)[0, 1] > 0.9, f"{name}: {first} on one host, {second} on two"
+        else:
+            np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3 * np.abs(first).max())
 
 
 def check_one_row_predicts_as_among_many(subject: Subject) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sagecask.contract import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,12 @@ class JobDirectory:
         for entry in self._channels.values():
             entry["TrainingInputMode"] = mode
         return self._write_channels()
+
+    def host(self, current: str, hosts: Sequence[str]) -> JobDirectory:
+        """Write resourceconfig.json."""
+        resources = {"current_host": current, "hosts": list(hosts), "network_interface_name": "eth0"}
+        self.paths.resource_config.write_text(json.dumps(resources))
+        return self
 
     def start(self, algorithm: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start the `train` executable and return its process, output piped."""

@@ -96,6 +96,7 @@ def train(paths: Paths, name: str | None, environ: Mapping[str, str], stop: Call
     )  # fmt: skip
     model = algorithm.fit(job)
     job.save(model)
+    job.cluster.leave()
     _log.info("model written to %s", paths.model)
 
 
@@ -119,7 +120,13 @@ def prepare(algorithm: Algorithm, description: TrainingJob, stop: Callable[[], b
     declaration = algorithm.declaration
     paths = description.paths
     hyperparameters = algorithm.hyperparameters().parse(description.hyperparameters, owner=declaration.name)
-    cluster = Cluster(description.hosts, description.current_host)
+    cluster = Cluster(
+        description.hosts,
+        description.current_host,
+        description.network_interface,
+        description.rendezvous_port,
+        description.rendezvous_timeout_seconds,
+    )
 
     def save(model: Model) -> None:
         if not cluster.is_master:
@@ -136,7 +143,7 @@ def prepare(algorithm: Algorithm, description: TrainingJob, stop: Callable[[], b
         channels=open_channels(declaration, description, stop),
         cluster=cluster,
         checkpoints=Checkpoints(description.checkpoint_dir),
-        report=Report(),
+        report=Report(description.current_host),
         output_data=paths.output_data,
         gpus=description.gpus,
         stop_requested=stop,

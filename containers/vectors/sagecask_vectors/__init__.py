@@ -1,0 +1,1 @@
+"""Algorithms over streamed vectors: dense or sparse rows in, a small model out."""
