@@ -161,7 +161,7 @@ class Cluster:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
         _log.info("meeting %d hosts at %s, port %d", self.size, self.hosts[0], self.port)
         try:
-            store = engine.TCPStore(
+            store = engine.TCPStore(  # type: ignore[attr-defined]
                 self.hosts[0], self.port, self.size, self.is_master, timeout=timedelta(seconds=self.timeout_seconds)
             )
             engine.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=SILENCE)

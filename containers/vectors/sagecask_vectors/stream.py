@@ -134,8 +134,8 @@ class Stream:
     def _widened(self, batch: Batch) -> Batch:
         if batch.width == self._feature_dim:
             return batch
-        features = batch.features
-        features.resize((len(batch), self._feature_dim))
+        features = batch.features.copy()
+        features.resize(len(batch), self._feature_dim)
         return Batch(features, batch.labels, batch.weights)
 
 
