@@ -135,7 +135,7 @@ class Stream:
         if batch.width == self._feature_dim:
             return batch
         features = batch.features.copy()
-        features.resize(len(batch), self._feature_dim)
+        features.resize(len(batch), self._feature_dim or batch.width)
         return Batch(features, batch.labels, batch.weights)
 
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
-import re
 import socket
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from gunicorn.http.body import ChunkedReader, LengthReader
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException, UnsupportedTransferCoding
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import (
+    LimitRequestHeaders,
+    LimitRequestLine,
+    NoMoreData,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn
+
+from sagecask.serve.collected_body import ChunkedBody, LengthBody
 
 if TYPE_CHECKING:
     from gunicorn.config import Config
@@ -21,13 +29,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65536
-# a longer head is refused; what a body is longer is read by the thread that answers: clients must not fill the memory
+# a longer head is refused
 HEAD_BYTES = 65536
-BODY_BYTES = 262144
-CHUNKED_BYTES = 65536
-# of the line before a chunk, which may name extensions
-CHUNK_SIZE_BYTES = 8190
-_HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{1,15}")
+# what a client may still send after its last answer, and for how long, so that it comes to read why it was refused
+LINGER_BYTES = 128 * 1024 * 1024
+LINGER_SECONDS = 2.0
 
 
 def settled(cfg: Config) -> SimpleNamespace:
@@ -40,17 +46,23 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     """A connection of gunicorn's thread worker.
 
     answering : whether a thread is at its request
-    leaving : whether nothing is left but to send to the client, or to wait until it closes
+    sending : whether that thread sends the answer
+    leaving : whether the last answer was sent, so that nothing that comes is a request
     counted : bytes of a request that is not whole, as the worker knows of them
+    heard : when some of such a request came last
     """
 
-    leaving = False
+    answering = sending = leaving = False
     counted = 0
+    heard = 0.0
+    _ended = False
+    _dropped = 0
 
-    def __init__(self, cfg: SimpleNamespace, client: socket.socket, address: object, server: object) -> None:
+    def __init__(
+        self, cfg: SimpleNamespace, client: socket.socket, address: object, server: object, max_body_bytes: int = 0
+    ) -> None:
         super().__init__(cfg, client, address, server)
-        self.answering = False
-        self.parser = CollectingParser(self.cfg, self.sock, self.client)
+        self.parser = CollectingParser(self.cfg, self.sock, self.client, max_body_bytes)
         self.data_ready = True
         self.init()
         self.set_timeout()
@@ -63,21 +75,34 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         OSError : the connection is broken
         """
         data = self.sock.recv(RECEIVE_BYTES)
+        self._ended = not data
+        if self.leaving:
+            self._dropped += len(data)
+            return not self._ended and self._dropped < LINGER_BYTES
         self.parser.unreader.buf.seek(0, 2)
         self.parser.unreader.buf.write(data)
-        return bool(data)
+        return not self._ended
+
+    def linger(self) -> bool:
+        """End the answers; return whether the client sends on, which is received so that it comes to read them."""
+        if self.leaving or self._ended:
+            return False
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            _log.debug("connection was closed already: %s", error)
+            return False
+        self.leaving = True
+        self.timeout = time.monotonic() + LINGER_SECONDS
+        self.parser.forget()
+        return True
 
     def shut(self) -> None:
-        """Wake a thread that waits for the client; one that computes goes on."""
+        """Wake a thread that sends to the client, or have one see that it is gone; one that computes goes on."""
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError as error:
             _log.debug("connection was closed already: %s", error)
-
-    @property
-    def waits(self) -> bool:
-        """Whether the client, not this server, is who lets time pass."""
-        return self.leaving or self.parser.unreader.waits
 
     @property
     def pending(self) -> bool:
@@ -92,71 +117,78 @@ class _Request(Request):  # type: ignore[misc]
         return {}, []
 
     def set_body_reader(self) -> None:
-        """Choose how the body is read; a coding that nobody would undo is none.
+        """Choose how the body is collected; a coding that nobody would undo is none.
 
         Raises
         ------
         UnsupportedTransferCoding : it is anything but chunked
         """
         super().set_body_reader()
-        if isinstance(self.body.reader, ChunkedReader):
+        reader = self.body.reader
+        if isinstance(reader, ChunkedReader):
             coding = ", ".join(value for name, value in self.headers if name == "TRANSFER-ENCODING")
             if coding.lower() != "chunked":
                 raise UnsupportedTransferCoding(coding)
+            self.body = ChunkedBody(lambda lines: self.parse_headers(lines, from_trailer=True))
+        else:
+            self.body = LengthBody(reader.length)
 
 
 class _Unreader(SocketUnreader):  # type: ignore[misc]
-    """Reads on from the client.
+    """What the client has sent; nothing is waited for."""
 
-    waits : whether a thread is at it
-    """
-
-    waits = False
-
-    def chunk(self, size_hint: int | None = None) -> bytes:
-        self.waits = True
-        try:
-            return bytes(super().chunk(size_hint))
-        finally:
-            self.waits = False
+    def chunk(self, _size_hint: int | None = None) -> bytes:
+        return b""
 
 
 class CollectingParser(RequestParser):  # type: ignore[misc]
-    """A parser whose next request, or what is wrong with it, can be known before it is asked for."""
+    """A parser whose next request, or what is wrong with it, can be known before it is asked for.
+
+    max_body_bytes : what is longer is answered before it has come; 0 is no limit
+    """
 
     mesg_class = _Request
-    held: Request | ParseException | StopIteration | None = None
-    # up to where the chunks of a body have been looked at
-    _looked = 0
+    held: Request | Exception | None = None
 
-    def __init__(self, cfg: SimpleNamespace, client: socket.socket, address: object) -> None:
+    def __init__(self, cfg: SimpleNamespace, client: socket.socket, address: object, max_body_bytes: int) -> None:
         super().__init__(cfg, client, address)
         self.unreader = _Unreader(client)
+        self._max_body_bytes = max_body_bytes
 
     def collected(self) -> int:
         """Return the bytes that are here of a request or several."""
-        return int(self.unreader.buf.seek(0, 2))
+        body = self.held.body.tell() if isinstance(self.held, Request) else 0
+        return int(self.unreader.buf.seek(0, 2) + body)
+
+    def forget(self) -> None:
+        """Give up what is here."""
+        self.held = None
+        self.unreader.take_buffered()
 
     def ready(self) -> bool:
-        """Return whether answering can begin without waiting for bytes, or must, to go on."""
+        """Return whether a request can be answered without waiting for more of it."""
         if self.held is None:
             head = self.unreader.buf.getvalue()
             if b"\r\n\r\n" not in head:
                 self.held = _too_long(head)
                 return self.held is not None
             try:
-                self.held, self._looked = super().__next__(), 0
-            except (ParseException, StopIteration) as error:
+                self.held = super().__next__()
+            except (ParseException, NoMoreData, StopIteration) as error:
                 self.held = error
         if isinstance(self.held, Exception):
             return True
         if self.held._expected_100_continue:
             self.held._expected_100_continue = False
             self._ask_for_body()
-        reader = self.held.body.reader
-        if isinstance(reader, LengthReader):
-            return self.collected() >= min(int(reader.length), BODY_BYTES)
-        return self.collected() >= CHUNKED_BYTES or self._chunks_end()
+        body = self.held.body
+        if not body.ended and not self._too_large(body):
+            rest = body.take(self.unreader.take_buffered())
+            self.unreader.buf.write(rest)
+        return bool(body.ended or self._too_large(body))
+
+    def _too_large(self, body: LengthBody | ChunkedBody) -> bool:
+        return 0 < self._max_body_bytes < body.size
 
     def _ask_for_body(self) -> None:
         """Tell a client that waits for it to send the body."""
@@ -165,35 +197,27 @@ class CollectingParser(RequestParser):  # type: ignore[misc]
         except OSError as error:
             _log.debug("the client left before its body was asked for: %s", error)
 
-    def _chunks_end(self) -> bool:
-        """Return whether the last chunk is here, or one that is malformed."""
-        data: bytes = self.unreader.buf.getvalue()
-        while (end := data.find(b"\r\n", self._looked)) >= 0:
-            size = data[self._looked : end].partition(b";")[0].strip()
-            if not _HEXADECIMAL.fullmatch(size):
-                return True
-            if int(size, 16) == 0:
-                # trailers may follow
-                return data.find(b"\r\n\r\n", end) >= 0
-            after = end + 2 + int(size, 16) + 2
-            if after > len(data):
-                return False
-            self._looked = after
-        return len(data) - self._looked > CHUNK_SIZE_BYTES
-
     def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
-        """Pass over what the application has not read of a body, which mostly is nothing."""
-        body = self.mesg.body if self.mesg else None
-        if body and isinstance(body.reader, LengthReader) and body.reader.length == 0 and not body.failed:
+        """Free the memory of the last request's body; return whether another request can follow it."""
+        if self.mesg is None:
             return True
-        return bool(super().finish_body(deadline, max_bytes))
+        self.mesg.body.close()
+        return bool(self.mesg.body.whole)
 
     def __next__(self) -> Request:
-        """Return the next request, waiting for its head where `ready` was not asked."""
+        """Return the request that `ready` found, as far as it is here, or what there is of a head.
+
+        Raises
+        ------
+        ParseException : it is malformed
+        NoMoreData, StopIteration : it is cut off, or none
+        """
         held, self.held = self.held, None
         if isinstance(held, Exception):
             raise held
-        return held or super().__next__()
+        request = held or super().__next__()
+        request.body.seek(0)
+        return request
 
     next = __next__
 
