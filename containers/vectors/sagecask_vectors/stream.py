@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from sagecask.errors import DataError
 from sagecask.formats import Batch, Layout, concatenate
@@ -64,10 +65,18 @@ class Stream:
         ------
         DataError : no row at all, another number of features, a missing or infinite feature, or no label
         """
-        batches = self._sized(size)
-        if self._cluster.size == 1:
-            return batches
-        return self._in_step(batches) if self._channel.sharded else self._parts(batches)
+        if self.sharded:
+            return self._in_step(self._sized(size))
+        batches = self._some(self._sized(size))
+        return batches if self._cluster.size == 1 else self._parts(batches)
+
+    def _some(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        first = next(batches, None)
+        if first is None:
+            raise DataError(f"{self.where}: at least one row is needed; got none")
+        yield first
+        del first
+        yield from batches
 
     def _parts(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
@@ -75,22 +84,32 @@ class Stream:
             yield rows(batch, self._cluster.rank * share, (self._cluster.rank + 1) * share)
 
     def _in_step(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        last = batch = next(batches, None)
+        batch = next(batches, None)
+        nothing = self._no_rows(batch)
         while self._cluster.any(batch is not None):
-            # the widths of all hosts' rows are the same; one without rows at all has been refused by _sized
-            if batch is not None:
-                last = batch
-            assert last is not None
-            yield rows(last, 0, 0) if batch is None else batch
+            yield nothing if batch is None else batch
             batch = next(batches, None)
+
+    def _no_rows(self, first: Batch | None) -> Batch:
+        """Return a batch without rows that is otherwise as those of the hosts that have some.
+
+        The platform may leave a host without any (contract 4.15).
+        """
+        mine = np.empty((0, 3), np.int64)
+        if first is not None:
+            mine = np.array([[first.width, first.sparse, first.labels is not None]], np.int64)
+        forms = np.concatenate(self._cluster.gather(mine))
+        if not len(forms):
+            raise DataError(f"{self.where}: at least one row on one host is needed; got none on any")
+        width, sparse, labelled = map(int, forms[0])
+        none = csr_matrix((0, width), dtype=np.float32) if sparse else np.empty((0, width), np.float32)
+        return Batch(none, np.empty(0, np.float32) if labelled else None)
 
     def _sized(self, size: int) -> Iterator[Batch]:
         """Cut the channel's batches, which are as large as decoding likes, to `size` rows."""
         kept: list[Batch] = []
         count = 0
-        seen = False
         for batch in self._checked():
-            seen = True
             start = 0
             if kept:
                 start = min(size - count, len(batch))
@@ -109,8 +128,6 @@ class Stream:
             del batch
         if kept:
             yield concatenate(kept)
-        if not seen:
-            raise DataError(f"{self.where}: at least one row is needed; got none")
 
     def _checked(self) -> Iterator[Batch]:
         row = 1
