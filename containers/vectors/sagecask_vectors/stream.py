@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from sagecask.errors import DataError
 from sagecask.formats import Batch, Layout, concatenate
@@ -95,6 +94,8 @@ class Stream:
 
         The platform may leave a host without any (contract 4.15).
         """
+        from scipy.sparse import csr_matrix  # noqa: PLC0415 - serving takes `refuse_missing` alone
+
         mine = np.empty((0, 3), np.int64)
         if first is not None:
             mine = np.array([[first.width, first.sparse, first.labels is not None]], np.int64)
