@@ -118,7 +118,7 @@ class Hyperparameters(BaseModel):
         faults = []
         for attribute, field in type(self).model_fields.items():
             condition = declared_of(field).required_when
-            if condition and getattr(self, attribute) is None and str(self.public(condition.other)) in condition.values:
+            if condition and getattr(self, attribute) is None and condition.holds(self.public(condition.other)):
                 name = self._public_name(attribute)
                 faults.append(f'hyperparameter "{name}" is required when {condition}; it is missing')
         return faults

@@ -22,17 +22,21 @@ _ARTICLES: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`other` has one of `values`."""
+    """`other` has one of `values`, or any value at all where there are none."""
 
     other: str
     values: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.other} is {' or '.join(self.values)}"
+        return f"{self.other} is {' or '.join(self.values) or 'set'}"
+
+    def holds(self, value: object) -> bool:
+        """Return whether a value of `other` fulfils it."""
+        return str(value) in self.values if self.values else value is not None
 
 
 def when(other: str, *values: str) -> Condition:
-    """Return the condition that the hyperparameter `other` has one of `values`."""
+    """Return the condition that the hyperparameter `other` has one of `values`, or that it is set."""
     return Condition(other, values)
 
 

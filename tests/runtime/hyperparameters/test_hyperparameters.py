@@ -164,3 +164,16 @@ def test_any_text_is_parsed_or_refused_by_name(texts: dict[str, str]) -> None:
         Table.parse(texts, owner="table")
     except HyperparameterError as error:
         assert all(line.startswith('table: hyperparameter "') for line in str(error).split("\ntable:")[:1])
+
+
+class Reduced(Hyperparameters):
+    kind: Literal["sign", "fjlt"] | None = hyperparameter(None, meaning="projection")
+    target: int | None = hyperparameter(None, minimum=1, required_when=when("kind"), meaning="dimensions")
+
+
+def test_value_is_required_once_another_is_set() -> None:
+    assert Reduced.parse({}, owner="table").target is None
+    assert Reduced.parse({"kind": "sign", "target": "2"}, owner="table").target == 2
+    with pytest.raises(HyperparameterError) as caught:
+        Reduced.parse({"kind": "sign"}, owner="table")
+    assert str(caught.value) == 'table: hyperparameter "target" is required when kind is set; it is missing'
