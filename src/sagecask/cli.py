@@ -144,6 +144,8 @@ def describe(name: str, form: str | None) -> None:
 @click.option("--content-type", multiple=True, metavar="[NAME=]TYPE", help="Content type of all channels, or of one.")
 @click.option("--input-mode", metavar="MODE", help="File, FastFile or Pipe, for all channels.  [default: File]")
 @click.option("--hyperparameter", "-H", multiple=True, metavar="NAME=VALUE", help="Hyperparameter; repeatable.")
+@click.option("--hosts", type=int, metavar="N", help="Hosts to train on, all of them on this machine.  [default: 1]")
+@click.option("--sharded", multiple=True, metavar="NAME", help="Channel whose files the hosts share out; repeatable.")
 @_engine_options
 @click.option("--output", type=_PATH, help="New or empty folder for the results.  [default: named after the job]")
 @click.option(

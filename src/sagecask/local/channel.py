@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
 INPUT_MODES = ("File", "FastFile", "Pipe")
 DATA_TYPES = ("S3Prefix", "ManifestFile", "AugmentedManifestFile")
+DISTRIBUTIONS = ("FullyReplicated", "ShardedByS3Key")
 MAX_ATTRIBUTES = 16
 
 
@@ -33,6 +34,8 @@ class LocalChannel:
     record_wrapper : None or RecordIO, which wraps each object of a pipe in a record
     compression : None or Gzip, which is undone on the way into a pipe
     shuffle_seed : orders the objects of a pipe anew in each epoch; None leaves them in the order of their names
+    distribution : FullyReplicated, or ShardedByS3Key, which deals the objects out to the hosts
+    share : position of the host that this is for, and the number of hosts that share the objects
     """
 
     path: Path
@@ -43,6 +46,17 @@ class LocalChannel:
     record_wrapper: str = "None"
     compression: str = "None"
     shuffle_seed: int | None = None
+    distribution: str = "FullyReplicated"
+    share: tuple[int, int] = (0, 1)
+
+    def of_host(self, rank: int, size: int) -> LocalChannel:
+        """Return the channel as one of several hosts has it."""
+        return replace(self, share=(rank, size)) if self.distribution == "ShardedByS3Key" else self
+
+    @property
+    def whole(self) -> bool:
+        """Whether every object is in it."""
+        return self.share[1] == 1
 
     @property
     def piped(self) -> bool:
@@ -66,6 +80,7 @@ def checked(name: str, channel: LocalChannel) -> LocalChannel:
         ("data type", channel.data_type, DATA_TYPES),
         ("record wrapper", channel.record_wrapper, ("None", "RecordIO")),
         ("compression", channel.compression, ("None", "Gzip")),
+        ("distribution", channel.distribution, DISTRIBUTIONS),
     ):
         if value not in allowed:
             raise UsageError(f'{where}: {what} must be {" or ".join(allowed)}; got "{value}"')
@@ -107,7 +122,7 @@ def from_yaml(value: object, folder: Path, where: str) -> LocalChannel:
         return LocalChannel(folder / value)
     if not isinstance(value, dict):
         raise UsageError(f"{where}: must be a path or a mapping with path; got {type(value).__name__}")
-    refuse_unknown(value, tuple(LocalChannel.__dataclass_fields__), where)
+    refuse_unknown(value, tuple(name for name in LocalChannel.__dataclass_fields__ if name != "share"), where)
     for key, entry in value.items():
         kind = {"attribute_names": list, "shuffle_seed": int}.get(key, str)
         if not isinstance(entry, kind):

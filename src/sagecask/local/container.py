@@ -56,8 +56,11 @@ class Container:
         environment: Mapping[str, str],
         mounts: Sequence[Mount],
         port: int | None = None,
+        host: tuple[str, str] | None = None,
     ) -> None:
         """Start it; `port` of this machine's loopback interface leads to the one that it is told to bind, or 8080.
+
+        `host` is its name in a network and that network's name; None is the engine's own.
 
         Raises
         ------
@@ -78,6 +81,7 @@ class Container:
                 ],
                 user=f"{os.getuid()}:0",
                 labels={LABEL: "true"},
+                **self._in_network(*host) if host else {},
                 ports={}
                 if port is None
                 else {f"{environment.get('SAGEMAKER_BIND_TO_PORT', 8080)}/tcp": ("127.0.0.1", port)},
@@ -93,6 +97,10 @@ class Container:
         except self._errors.APIError as error:
             self.remove()
             raise PlatformError(f"engine: must start a container of {image}; got {error.explanation}") from error
+
+    def _in_network(self, name: str, network: str) -> dict[str, Any]:
+        attached = self._client.api.create_endpoint_config(aliases=[name])
+        return {"hostname": name, "network": network, "networking_config": {network: attached}}
 
     def lines(self) -> Iterator[str]:
         rest = b""

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# enough for any test on one machine; the addresses of processes end at 127.0.0.254
+MAX_HOSTS = 64
+
+
 @dataclass(frozen=True, slots=True)
 class JobDescription:
     """A training job before it has a place to run.
@@ -23,6 +27,7 @@ class JobDescription:
     image : image of the container engine; None is the algorithm's own
     output : folder that receives model, model.tar.gz and output; None is one named after the job
     checkpoints : folder that outlives the job; None keeps no checkpoints
+    hosts : how many hosts of this machine the job runs on
     """
 
     algorithm: str
@@ -32,6 +37,7 @@ class JobDescription:
     image: str | None = None
     output: Path | None = None
     checkpoints: Path | None = None
+    hosts: int = 1
 
     def with_channels(self, paths: Mapping[str, Path]) -> JobDescription:
         """Return a copy in which channels have the given paths; what else a channel says stays."""
@@ -39,6 +45,11 @@ class JobDescription:
         for name, path in paths.items():
             merged[name] = replace(merged[name], path=path) if name in merged else LocalChannel(path)
         return replace(self, channels=merged)
+
+    def of_host(self, rank: int) -> JobDescription:
+        """Return the job as one of its hosts is given it."""
+        channels = {name: channel.of_host(rank, self.hosts) for name, channel in self.channels.items()}
+        return replace(self, channels=channels)
 
     def checked(self) -> JobDescription:
         """Return the description with absolute paths.
@@ -49,6 +60,8 @@ class JobDescription:
         """
         if not self.channels:
             raise UsageError("run: a training job must have at least one channel; got none")
+        if not 1 <= self.hosts <= MAX_HOSTS:
+            raise UsageError(f"run: hosts must be in [1, {MAX_HOSTS}]; got {self.hosts}")
         return replace(self, channels={name: checked(name, channel) for name, channel in self.channels.items()})
 
 
@@ -91,7 +104,7 @@ def from_mapping(content: Mapping[str, Any], source: Path) -> JobDescription:
     ------
     UsageError : a key is unknown or missing, or a value is of another kind
     """
-    keys = ("algorithm", "channels", "hyperparameters", "environment", "image", "output", "checkpoints")
+    keys = ("algorithm", "channels", "hyperparameters", "environment", "image", "output", "checkpoints", "hosts")
     refuse_unknown(content, keys, str(source))
     folder = source.parent
     where = f"{source}, channels"
@@ -107,7 +120,15 @@ def from_mapping(content: Mapping[str, Any], source: Path) -> JobDescription:
         image=_text(content, "image", source),
         output=_path(content, "output", source),
         checkpoints=_path(content, "checkpoints", source),
+        hosts=_number(content, "hosts", 1, source),
     )
+
+
+def _number(content: Mapping[str, Any], key: str, default: int, source: Path) -> int:
+    value = content.get(key, default)
+    if not isinstance(value, int):
+        raise UsageError(f'{source}: "{key}" must be a whole number; got {type(value).__name__}')
+    return value
 
 
 def _missing(source: Path, key: str) -> str:

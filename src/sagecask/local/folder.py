@@ -12,16 +12,16 @@ from sagecask.local.container import Mount
 from sagecask.local.source import objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sagecask.local.channel import LocalChannel
     from sagecask.local.description import JobDescription
 
-HOST = "algo-1"
 
-
-def lay_out(description: JobDescription, root: Path) -> Paths:
+def lay_out(description: JobDescription, root: Path, hosts: Sequence[str] = ("algo-1",), rank: int = 0) -> Paths:
     """Write the configuration files and make the output folders of a job below `root`; channels are not copied.
+
+    `rank` is the position among `hosts` of the host that it is for.
 
     Raises
     ------
@@ -37,14 +37,14 @@ def lay_out(description: JobDescription, root: Path) -> Paths:
     _write(
         paths.resource_config,
         {
-            "current_host": HOST,
+            "current_host": hosts[rank],
             "current_instance_type": "local",
             "current_group_name": "homogeneousCluster",
-            "hosts": [HOST],
+            "hosts": list(hosts),
             "instance_groups": [
-                {"instance_group_name": "homogeneousCluster", "instance_type": "local", "hosts": [HOST]}
+                {"instance_group_name": "homogeneousCluster", "instance_type": "local", "hosts": list(hosts)}
             ],
-            "network_interface_name": "lo",
+            "network_interface_name": "eth0" if len(hosts) > 1 else "lo",
         },
     )
     return paths
@@ -56,9 +56,11 @@ def link_inputs(description: JobDescription, paths: Paths) -> None:
         if channel.piped:
             continue
         place = paths.channel(name)
-        if channel.path.is_dir():
+        if channel.path.is_dir() and channel.whole:
             place.symlink_to(channel.path, target_is_directory=True)
             continue
+        # a host may be without objects, and has an empty folder then (contract 4.15)
+        place.mkdir()
         for file, target in _files(name, channel):
             (place / file).parent.mkdir(parents=True, exist_ok=True)
             (place / file).symlink_to(target)
@@ -79,11 +81,15 @@ def mounts(description: JobDescription, paths: Paths) -> list[Mount]:
         (f"{name}/{file}" if file else name, target)
         for name, channel in description.channels.items()
         if not channel.piped
-        for file, target in ([("", channel.path)] if channel.path.is_dir() else _files(name, channel))
+        for file, target in ([("", channel.path)] if channel.path.is_dir() and channel.whole else _files(name, channel))
     ]
-    if any(channel.piped for channel in description.channels.values()):
-        # FIFOs come and go; what is mounted among them needs a place in a folder that is read-only inside
+    if not all(channel.whole and not channel.piped for channel in description.channels.values()):
+        # FIFOs come and go, and a host may have no file; what is mounted among them needs a place in a folder that is
+        # read-only inside
         bound.append(Mount(paths.data, inside.data))
+        for name, channel in description.channels.items():
+            if not channel.piped:
+                (paths.data / name).mkdir()
         for place, target in files:
             _hold(paths.data / place, target)
     bound += [Mount(target, inside.data / place) for place, target in files]
@@ -96,7 +102,7 @@ def mounts(description: JobDescription, paths: Paths) -> list[Mount]:
 def _hold(place: Path, target: Path) -> None:
     """Make an empty file, or a folder, over which another can be mounted."""
     if target.is_dir():
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     place.touch()
@@ -112,7 +118,7 @@ def _files(name: str, channel: LocalChannel) -> Iterator[tuple[str, Path]]:
 def _entry(channel: LocalChannel) -> dict[str, str]:
     entry = {
         "TrainingInputMode": channel.input_mode,
-        "S3DistributionType": "FullyReplicated",
+        "S3DistributionType": channel.distribution,
         "RecordWrapperType": channel.record_wrapper,
     }
     return ({"ContentType": channel.content_type} if channel.content_type else {}) | entry

@@ -13,6 +13,8 @@ from sagecask.local.description import JobDescription, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sagecask.local.channel import LocalChannel
+
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """Return NAME=VALUE texts as a mapping; the last of equal names wins.
@@ -48,6 +50,10 @@ def job_description(algorithm: str | None, file: Path | None, options: Mapping[s
     if options["input_mode"]:
         channels = {name: replace(each, input_mode=options["input_mode"]) for name, each in job.channels.items()}
         job = replace(job, channels=channels)
+    sharded = {
+        name: replace(_known(job, name, "--sharded"), distribution="ShardedByS3Key") for name in options["sharded"]
+    }
+    job = replace(job, channels={**job.channels, **sharded})
     return replace(
         job,
         algorithm=algorithm or job.algorithm,
@@ -56,6 +62,7 @@ def job_description(algorithm: str | None, file: Path | None, options: Mapping[s
         image=options["image"] or job.image,
         output=options["output"] or job.output,
         checkpoints=options["checkpoints"] or job.checkpoints,
+        hosts=options["hosts"] or job.hosts,
     )
 
 
@@ -71,9 +78,13 @@ def _with_content_types(job: JobDescription, texts: Sequence[str]) -> JobDescrip
         # `text/csv; label_size=0` has an equals sign too, but what stands before it is no channel's name
         if not equals or not CHANNEL_NAME.fullmatch(name):
             channels = {each: replace(channel, content_type=text) for each, channel in channels.items()}
-        elif name in channels:
-            channels[name] = replace(channels[name], content_type=content_type)
         else:
-            known = ", ".join(channels) or "none"
-            raise UsageError(f'--content-type: the channel must be one of the job\'s ({known}); got "{name}"')
+            channels[name] = replace(_known(job, name, "--content-type"), content_type=content_type)
     return replace(job, channels=channels)
+
+
+def _known(job: JobDescription, name: str, option: str) -> LocalChannel:
+    if name not in job.channels:
+        known = ", ".join(job.channels) or "none"
+        raise UsageError(f'{option}: the channel must be one of the job\'s ({known}); got "{name}"')
+    return job.channels[name]

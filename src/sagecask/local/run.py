@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,9 @@ import click
 from sagecask import artifact
 from sagecask.local.container import Container
 from sagecask.local.folder import lay_out, link_inputs, mounts
+from sagecask.local.hosts import Hosts, host_names, merge, network
 from sagecask.local.pipes import Feeder
+from sagecask.local.ports import free_port
 from sagecask.local.process import HostProcess, on_stop
 from sagecask.local.progress import Progress, total_rounds
 
@@ -42,7 +45,6 @@ def run(description: JobDescription, engine: Engine, environ: Mapping[str, str],
     description = description.checked()
     name = _job_name(description.algorithm)
     root = description.output or Path(name)
-    paths = lay_out(description, root)
     environment = {
         **description.environment,
         "TRAINING_JOB_NAME": name,
@@ -50,15 +52,48 @@ def run(description: JobDescription, engine: Engine, environ: Mapping[str, str],
     }
     description = replace(description, environment=environment)
     click.echo(f"training job {name}, output folder {root}", err=True)
+    if description.hosts > 1:
+        return _run_on_hosts(description, root, engine, environ, terminal=terminal)
+    paths = lay_out(description, root)
     with Feeder(description.channels, paths.data) as feeder:
         job = _start(description, paths, engine, environ)
         # a job that cannot be fed would wait
         feeder.failed = job.kill
         code = _follow(job, description, terminal=terminal)
-    if description.checkpoints is None:
-        # a job writes them whether or not anybody keeps them
-        shutil.rmtree(paths.checkpoints, ignore_errors=True)
-    _conclude(paths, code)
+    _conclude(description, paths, code, paths)
+    return code
+
+
+def _run_on_hosts(
+    description: JobDescription, root: Path, engine: Engine, environ: Mapping[str, str], *, terminal: bool
+) -> int:
+    names = host_names(description.hosts, containers=engine == "docker")
+    whole = lay_out(description, root, names)
+    each = [description.of_host(rank) for rank in range(len(names))]
+    places = [lay_out(each[rank], root / "hosts" / name, names, rank) for rank, name in enumerate(names)]
+    # processes of other jobs may use the default one
+    environ = {**environ, "SAGECASK_RENDEZVOUS_PORT": str(free_port())}
+    with ExitStack() as stack:
+        inside = (
+            stack.enter_context(network(description.environment["TRAINING_JOB_NAME"])) if engine == "docker" else ""
+        )
+        feeders = [
+            stack.enter_context(Feeder(job.channels, paths.data)) for job, paths in zip(each, places, strict=True)
+        ]
+        started: dict[str, Running] = {}
+        try:
+            for name, job, paths in zip(names, each, places, strict=True):
+                started[name] = _start(job, paths, engine, environ, (name, inside))
+        except BaseException:
+            _end(Hosts(started))
+            raise
+        jobs = Hosts(started)
+        for feeder in feeders:
+            feeder.failed = jobs.kill
+        code = _follow(jobs, description, terminal=terminal)
+    merge(places, whole)
+    failed = next((rank for rank, name in enumerate(names) if jobs.codes.get(name) == code), 0)
+    _conclude(description, whole, code, places[failed])
     return code
 
 
@@ -73,10 +108,16 @@ def _job_name(algorithm: str) -> str:
     return f"{algorithm}-{now:%Y-%m-%d-%H-%M-%S}-{now.microsecond // 1000:03d}"
 
 
-def _start(description: JobDescription, paths: Paths, engine: Engine, environ: Mapping[str, str]) -> Running:
+def _start(
+    description: JobDescription,
+    paths: Paths,
+    engine: Engine,
+    environ: Mapping[str, str],
+    host: tuple[str, str] | None = None,
+) -> Running:
     if engine == "docker":
         image = description.image or default_image(description.algorithm)
-        return Container(image, ["train"], description.environment, mounts(description, paths))
+        return Container(image, ["train"], description.environment, mounts(description, paths), host=host)
     link_inputs(description, paths)
     return HostProcess(["train", "--root", str(paths.root)], {**environ, **description.environment})
 
@@ -89,11 +130,20 @@ def _follow(job: Running, description: JobDescription, *, terminal: bool) -> int
                 progress.line(line)
             return job.wait()
     finally:
-        job.kill()
-        job.remove()
+        _end(job)
 
 
-def _conclude(paths: Paths, code: int) -> None:
+def _end(job: Running) -> None:
+    job.kill()
+    job.remove()
+
+
+def _conclude(description: JobDescription, paths: Paths, code: int, failed: Paths) -> None:
+    """Pack the model, or show why the job failed; `failed` are the paths of the host that did."""
+    if description.checkpoints is None:
+        # a job writes them whether or not anybody keeps them
+        for folder in {paths.checkpoints, failed.checkpoints}:
+            shutil.rmtree(folder, ignore_errors=True)
     if code == 0:
         if any(paths.model.iterdir()):
             archive = paths.root / "model.tar.gz"
@@ -101,7 +151,7 @@ def _conclude(paths: Paths, code: int) -> None:
             click.echo(f"model {archive}", err=True)
         return
     failure = "no failure file was written"
-    if paths.failure.is_file():
+    if failed.failure.is_file():
         # the first line is the cause; what follows is for the log
-        failure = (paths.failure.read_text(encoding="utf-8", errors="replace").splitlines() or [failure])[0]
+        failure = (failed.failure.read_text(encoding="utf-8", errors="replace").splitlines() or [failure])[0]
     click.echo(f"sagecask: training job failed with exit code {code}: {failure}", err=True)

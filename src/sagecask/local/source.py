@@ -30,12 +30,17 @@ class SourceObject:
 
 
 def objects(name: str, channel: LocalChannel) -> list[SourceObject]:
-    """Return the objects of a channel by name, sorted as keys are, or in the order of its manifest.
+    """Return a host's objects of a channel by name, sorted as keys are, or in the order of its manifest.
 
     Raises
     ------
     UserError : the manifest is none, or names what is not there
     """
+    rank, size = channel.share
+    return _objects(name, channel)[rank::size]
+
+
+def _objects(name: str, channel: LocalChannel) -> list[SourceObject]:
     path = channel.path
     if channel.data_type == "ManifestFile":
         return list(_listed(path, f'channel "{name}", {path.name}'))
@@ -48,7 +53,7 @@ def objects(name: str, channel: LocalChannel) -> list[SourceObject]:
 
 
 def lines(name: str, channel: LocalChannel) -> list[tuple[SourceObject, ...]]:
-    """Return the attributes of each line of an augmented manifest, in the order of their names.
+    """Return the attributes of each of a host's lines of an augmented manifest, in the order of their names.
 
     Raises
     ------
@@ -63,7 +68,8 @@ def lines(name: str, channel: LocalChannel) -> list[tuple[SourceObject, ...]]:
             if not isinstance(line, dict):
                 raise UserError(f"{place}: a JSON object is needed; got {type(line).__name__}")
             found.append(tuple(_attribute(line, each, channel.path, place) for each in channel.attribute_names))
-    return found
+    rank, size = channel.share
+    return found[rank::size]
 
 
 def _attribute(line: dict[str, Any], attribute: str, manifest: Path, where: str) -> SourceObject:

@@ -8,7 +8,7 @@ from sagecask.local.options import job_description, pairs
 
 OPTIONS = {
     "train": None, "validation": None, "channel": (), "content_type": (), "input_mode": None, "hyperparameter": (),
-    "environment": (), "image": None, "output": None, "checkpoints": None,
+    "environment": (), "image": None, "output": None, "checkpoints": None, "hosts": None, "sharded": (),
 }  # fmt: skip
 
 
@@ -63,12 +63,12 @@ checkpoints: kept
         (
             "algorithm: a\nchanels: {}",
             "job.yaml: keys must be among algorithm, channels, hyperparameters, environment, image, output, "
-            'checkpoints; got "chanels"; did you mean "channels"?',
+            'checkpoints, hosts; got "chanels"; did you mean "channels"?',
         ),
         (
             "algorithm: a\nchannels: {train: {path: x, content-type: text/csv}}",
             'job.yaml, channels, "train": keys must be among path, content_type, input_mode, data_type, '
-            'attribute_names, record_wrapper, compression, shuffle_seed; got "content-type"; '
+            'attribute_names, record_wrapper, compression, shuffle_seed, distribution; got "content-type"; '
             'did you mean "content_type"?',
         ),
         ("channels: {}", 'job.yaml: must have the key "algorithm"; got none'),
@@ -180,3 +180,20 @@ def test_job_without_channels_is_refused():
     with pytest.raises(UsageError) as caught:
         JobDescription("a").checked()
     assert str(caught.value) == "run: a training job must have at least one channel; got none"
+
+
+def test_hosts_and_sharded_channels_come_from_options_and_file(tmp_path):
+    (tmp_path / "d").mkdir()
+    text = "algorithm: a\nhosts: 3\nchannels: {train: {path: d, distribution: ShardedByS3Key}, test: d}"
+    job = read_yaml(written(tmp_path, text))
+    assert (job.hosts, job.channels["train"].distribution) == (3, "ShardedByS3Key")
+    job = job_description(None, tmp_path / "job.yaml", OPTIONS | {"hosts": 2, "sharded": ("test",)})
+    assert (job.hosts, job.channels["test"].distribution) == (2, "ShardedByS3Key")
+    assert [job.of_host(1).channels[name].share for name in ("train", "test")] == [(1, 2), (1, 2)]
+
+
+@pytest.mark.parametrize("hosts", [0, 65])
+def test_hosts_are_counted_within_reason(tmp_path, hosts):
+    with pytest.raises(UsageError) as caught:
+        JobDescription("a", {"train": LocalChannel(tmp_path)}, hosts=hosts).checked()
+    assert str(caught.value) == f"run: hosts must be in [1, 64]; got {hosts}"
