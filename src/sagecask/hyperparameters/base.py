@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Self, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from sagecask.errors import HyperparameterError
 from sagecask.hyperparameters.declared import Declared, Kind, declared_of, expectation, inside
@@ -22,16 +22,21 @@ _KINDS: dict[Any, Kind] = {int: "integer", float: "float", bool: "boolean", str:
 
 
 class Hyperparameters(BaseModel):
-    """One attribute a hyperparameter, declared by `hyperparameter`; values are frozen after `parse`."""
+    """One attribute a hyperparameter, declared by `hyperparameter`; values are frozen after `parse`.
+
+    hidden_prefix : what names begin with that pass unread although the table has none of them; None is no such names
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    hidden_prefix: ClassVar[str | None] = None
+    _hidden: frozenset[str] = PrivateAttr(frozenset())
 
     @classmethod
     def parse(cls, texts: Mapping[str, str], *, owner: str) -> Self:
         """Read the texts of a job.
 
-        Hidden names (`sagemaker_*`, and `_tuning_objective_metric` where it is not declared) pass unread; the text
-        `None`, which the general Estimator sends for a missing value, counts as not given.
+        Hidden names (`sagemaker_*`, `_tuning_objective_metric` where it is not declared, and those of `hidden_prefix`)
+        pass unread; the text `None`, which the general Estimator sends for a missing value, counts as not given.
 
         Parameters
         ----------
@@ -50,6 +55,7 @@ class Hyperparameters(BaseModel):
             faults += parsed.faults()
         if parsed is None or faults:
             raise HyperparameterError("\n".join(f"{owner}: {fault}" for fault in faults))
+        parsed._hidden = frozenset(texts) - frozenset(cls._attributes())
         return parsed
 
     def faults(self) -> Iterator[str]:
@@ -60,6 +66,11 @@ class Hyperparameters(BaseModel):
     def given(self) -> frozenset[str]:
         """Public names that the job set itself."""
         return frozenset(self._public_name(attribute) for attribute in self.model_fields_set)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Names outside the table that the job set, all of which passed unread."""
+        return self._hidden
 
     def public(self, name: str) -> object:
         """Return a value by public name."""
@@ -80,7 +91,7 @@ class Hyperparameters(BaseModel):
             text = unquote(encoded)
             attribute = attributes.get(name)
             if attribute is None:
-                faults += [] if _hidden(name) else [_unknown(name, list(attributes))]
+                faults += [] if cls._passes(name) else [_unknown(name, list(attributes))]
             elif attribute in values:
                 faults.append(f'hyperparameter "{cls._public_name(attribute)}" must be given once; got an alias too')
             elif text.strip() != "None":
@@ -90,6 +101,12 @@ class Hyperparameters(BaseModel):
                     expected = _expectation(cls.model_fields[attribute])
                     faults.append(f'hyperparameter "{name}" must be {expected}; got "{text}"')
         return values, faults
+
+    @classmethod
+    def _passes(cls, name: str) -> bool:
+        if cls.hidden_prefix is not None and name.startswith(cls.hidden_prefix):
+            return True
+        return name.startswith("sagemaker_") or name == "_tuning_objective_metric"
 
     @classmethod
     def _missing(cls, texts: Mapping[str, str]) -> list[str]:
@@ -136,10 +153,6 @@ class Hyperparameters(BaseModel):
         return names
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith("sagemaker_") or name == "_tuning_objective_metric"
-
-
 def _unknown(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known))}"
@@ -147,10 +160,10 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 def _read(text: str, field: FieldInfo) -> object:
-    kind, choices, auto = _shape(field)
+    kind, choices, words = _shape(field)
     declared = declared_of(field)
-    if auto and text.strip() == "auto":
-        return "auto"
+    if text.strip() in words:
+        return text.strip()
     value = typed(text, kind)
     if kind == "categorical" and value not in choices:
         raise ValueError("not among the values")
@@ -174,26 +187,27 @@ def _entry(entry: object, allowed: tuple[object, ...]) -> object:
 
 
 def _expectation(field: FieldInfo) -> str:
-    kind, choices, auto = _shape(field)
-    return expectation(kind, declared_of(field), choices, auto=auto)
+    kind, choices, words = _shape(field)
+    return expectation(kind, declared_of(field), choices, words=words)
 
 
-def _shape(field: FieldInfo) -> tuple[Kind, tuple[str, ...], bool]:
-    """Return the kind of a field, its choices, and whether its annotation allows `auto` beside another type."""
+def _shape(field: FieldInfo) -> tuple[Kind, tuple[str, ...], tuple[str, ...]]:
+    """Return the kind of a field, its choices, and the words (`auto`) that stand beside another type."""
     annotation = field.annotation
     parts = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
     parts = tuple(part for part in parts if part is not NoneType)
-    auto = len(parts) > 1 and any(get_args(part) == ("auto",) for part in parts)
-    main = next(part for part in parts if not (auto and get_args(part) == ("auto",)))
+    beside = [part for part in parts if len(parts) > 1 and get_origin(part) is Literal and "auto" in get_args(part)]
+    main = next(part for part in parts if part not in beside)
+    words = tuple(word for part in beside for word in get_args(part))
     if get_origin(main) is Literal:
-        return "categorical", get_args(main), auto
+        return "categorical", get_args(main), words
     if get_args(main)[-1:] == ("json",) or main is Any:
-        return "json", (), auto
-    return _KINDS[get_origin(main) or main], (), auto
+        return "json", (), words
+    return _KINDS[get_origin(main) or main], (), words
 
 
 def _row(name: str, field: FieldInfo) -> dict[str, object]:
-    kind, choices, auto = _shape(field)
+    kind, choices, words = _shape(field)
     declared = declared_of(field)
     default = declared.default_text if declared.default_text is not None else field.default
     row: dict[str, object] = {"name": name, "type": kind, "required": field.is_required()}
@@ -201,7 +215,7 @@ def _row(name: str, field: FieldInfo) -> dict[str, object]:
         row["required_when"] = str(declared.required_when)
     if not field.is_required() and default is not None:
         row["default"] = default
-    if auto or declared.auto:
+    if "auto" in words or declared.auto:
         row["auto"] = True
     bounds = _range(declared, choices)
     if bounds:

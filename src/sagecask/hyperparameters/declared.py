@@ -106,7 +106,7 @@ def declared_of(field: FieldInfo) -> Declared:
     return cast("Declared", extra["declared"])
 
 
-def expectation(kind: Kind, declared: Declared, choices: tuple[str, ...], *, auto: bool) -> str:
+def expectation(kind: Kind, declared: Declared, choices: tuple[str, ...], *, words: tuple[str, ...]) -> str:
     """Return what a value must be, such as `"auto" or a float in (0, 1]`."""
     text = _ARTICLES[kind]
     if kind == "categorical":
@@ -114,7 +114,9 @@ def expectation(kind: Kind, declared: Declared, choices: tuple[str, ...], *, aut
     if kind == "list" and declared.values:
         text += " out of " + ", ".join(str(value) for value in declared.values)
     text += interval(declared)
-    return f'"auto" or {text}' if auto and kind != "categorical" else text
+    if not words or kind == "categorical":
+        return text
+    return ", ".join(f'"{word}"' for word in words) + f" or {text}"
 
 
 def interval(declared: Declared) -> str:

@@ -177,3 +177,26 @@ def test_value_is_required_once_another_is_set() -> None:
     with pytest.raises(HyperparameterError) as caught:
         Reduced.parse({"kind": "sign"}, owner="table")
     assert str(caught.value) == 'table: hyperparameter "target" is required when kind is set; it is missing'
+
+
+class Hiding(Hyperparameters):
+    hidden_prefix = "_"
+    weight: float | Literal["auto", "balanced"] = hyperparameter(1.0, above=0, meaning="weight")
+
+
+def test_names_of_the_hidden_prefix_pass_and_are_remembered() -> None:
+    values = Hiding.parse({"_kvstore": "dist", "_tuning_objective_metric": "a:b", "weight": "2"}, owner="hiding")
+    assert (values.weight, values.hidden) == (2.0, frozenset({"_kvstore", "_tuning_objective_metric"}))
+
+
+def test_words_stand_beside_numbers() -> None:
+    assert [Hiding.parse({"weight": text}, owner="hiding").weight for text in ("auto", "balanced")] == [
+        "auto",
+        "balanced",
+    ]
+    with pytest.raises(HyperparameterError) as caught:
+        Hiding.parse({"weight": "heavy"}, owner="hiding")
+    assert str(caught.value) == (
+        'hiding: hyperparameter "weight" must be "auto", "balanced" or a float above 0; got "heavy"'
+    )
+    assert Hiding.table()[0]["auto"] is True
