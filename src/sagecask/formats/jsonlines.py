@@ -47,7 +47,9 @@ class JsonLinesCodec(Codec):
 
     def encode(self, predictions: Predictions) -> bytes:
         """Return one object per row, a newline after each."""
-        return "".join(json.dumps(record) + "\n" for record in predictions.records()).encode()
+        compact = predictions.form.compact_lines
+        encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":")) if compact else json.JSONEncoder()
+        return "".join(encoder.encode(record) + "\n" for record in predictions.records()).encode()
 
 
 def write(batch: Batch) -> bytes:

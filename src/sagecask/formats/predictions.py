@@ -25,6 +25,7 @@ class AnswerForm:
     csv_final_newline : whether a newline follows the last CSV row
     csv_between_rows : what stands between two CSV rows
     bare_values : whether JSON has the value of the first column in place of an object per row
+    compact_lines : whether JSON Lines have sorted keys and no spaces
     """
 
     outer_key: str | None = "predictions"
@@ -32,6 +33,7 @@ class AnswerForm:
     csv_final_newline: bool = True
     csv_between_rows: str = "\n"
     bare_values: bool = False
+    compact_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

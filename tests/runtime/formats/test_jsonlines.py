@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagecask.errors import DataError
-from sagecask.formats import Batch, Layout, Predictions, concatenate
+from sagecask.formats import AnswerForm, Batch, Layout, Predictions, concatenate
 from sagecask.formats import lines as text_lines
 from sagecask.formats.jsonlines import JsonLinesCodec
 
@@ -85,3 +85,9 @@ def test_answer_has_one_object_a_line_and_ends_with_a_newline():
     predictions = Predictions({"score": np.array([0.4, 0.5]), "predicted_label": np.array([0, 1])})
     expected = b'{"score": 0.4, "predicted_label": 0}\n{"score": 0.5, "predicted_label": 1}\n'
     assert JsonLinesCodec().encode(predictions) == expected
+
+
+def test_compact_answers_have_sorted_keys_and_no_spaces():
+    columns = {"score": np.float32([[0.5, 0.25]]), "predicted_label": np.int64([0])}
+    encoded = JsonLinesCodec().encode(Predictions(columns, AnswerForm(compact_lines=True)))
+    assert encoded == b'{"predicted_label":0,"score":[0.5,0.25]}\n'
