@@ -66,7 +66,9 @@ def _faults(declared: ChannelDeclaration, config: ChannelConfig) -> Iterator[str
     where = f'channel "{config.name}"'
     text = config.content_type or declared.default_content_type
     media_type = MediaType.parse(text or "")
-    if text is None or media_type.essence not in declared.content_types:
+    # a declared type may carry the parameters that its rows have by default
+    essences = [MediaType.parse(each).essence for each in declared.content_types]
+    if text is None or media_type.essence not in essences:
         yield f'{where}: content type one of {", ".join(declared.content_types)}; got "{text or "none"}"'
     elif unknown := [name for name in media_type.parameters if name not in declared.parameters]:
         allowed = ", ".join(declared.parameters) or "no parameter"
