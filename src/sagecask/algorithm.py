@@ -46,10 +46,13 @@ class ChannelDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric line; `pattern` is the regular expression whose first group is the value."""
+    """One metric line; `pattern` is the regular expression whose first group is the value.
+
+    direction : None where neither is better, as of a speed that is only reported
+    """
 
     name: str
-    direction: Literal["minimize", "maximize"]
+    direction: Literal["minimize", "maximize"] | None
     meaning: str
     pattern: str
     when: str | None = None

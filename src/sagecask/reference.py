@@ -77,7 +77,7 @@ def _tables(facts: Mapping[str, Any]) -> list[Table]:
         (
             "Metrics",
             ("metric", "direction", "meaning"),
-            [(_code(row["name"]), row["direction"], _with_note(row, "when")) for row in facts["metrics"]],
+            [(_code(row["name"]), row.get("direction", ""), _with_note(row, "when")) for row in facts["metrics"]],
         ),
         (
             "Tunable",
