@@ -147,6 +147,7 @@ class Job(Generic[H]):
     output_data : folder for artifacts other than the model
     stop_requested : True once SIGTERM has come; iterative algorithms ask after each step and return what they have
     save : writes a model to the model folder before the end, replacing what an earlier call wrote
+    available_memory : bytes that this process may still take, None where neither machine nor container tells
     """
 
     hyperparameters: H
@@ -158,6 +159,7 @@ class Job(Generic[H]):
     gpus: int
     stop_requested: Callable[[], bool]
     save: Callable[[Model], None]
+    available_memory: Callable[[], int | None]
 
 
 @dataclass(frozen=True, slots=True)

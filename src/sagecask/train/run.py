@@ -14,7 +14,7 @@ from sagecask import artifact, logs, registry
 from sagecask.algorithm import Job
 from sagecask.checkpoints import Checkpoints
 from sagecask.cluster import Cluster
-from sagecask.contract import Paths, TrainingJob, write_failure
+from sagecask.contract import Paths, TrainingJob, available_memory, write_failure
 from sagecask.errors import AlgorithmError, PlatformError, SagecaskError, TrainingStopped, UsageError
 from sagecask.report import Report
 from sagecask.train.inputs import open_channels
@@ -148,6 +148,7 @@ def prepare(algorithm: Algorithm, description: TrainingJob, stop: Callable[[], b
         gpus=description.gpus,
         stop_requested=stop,
         save=save,
+        available_memory=available_memory,
     )
 
 
