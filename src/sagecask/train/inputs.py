@@ -45,7 +45,7 @@ def open_channels(
             faults.append(_unknown(config.name, [each.name for each in declaration.channels]))
             continue
         content_type = _read_as(declared, config, description)
-        found = [*_faults(declared, config), *_pipe_faults(declared, config, content_type)]
+        found = [*_faults(declared, config, len(description.hosts)), *_pipe_faults(declared, config, content_type)]
         faults += found
         if not found and _content_type(declared, config).essence in {*CODECS, *MEDIA_TYPES}:
             folder, timeout = description.paths.channel(config.name), description.pipe_timeout_seconds
@@ -62,7 +62,7 @@ def _unknown(name: str, known: list[str]) -> str:
     return f'channel "{name}": one of {", ".join(known)} is needed{hint}'
 
 
-def _faults(declared: ChannelDeclaration, config: ChannelConfig) -> Iterator[str]:
+def _faults(declared: ChannelDeclaration, config: ChannelConfig, n_hosts: int) -> Iterator[str]:
     where = f'channel "{config.name}"'
     text = config.content_type or declared.default_content_type
     media_type = MediaType.parse(text or "")
@@ -77,7 +77,8 @@ def _faults(declared: ChannelDeclaration, config: ChannelConfig) -> Iterator[str
     mode = "File" if config.input_mode == "FastFile" else config.input_mode
     if mode not in declared.input_modes:
         yield f'{where}: input mode one of {", ".join(declared.input_modes)}; got "{config.input_mode}"'
-    if config.distribution not in declared.distribution:
+    # a single host gets all objects either way
+    if n_hosts > 1 and config.distribution not in declared.distribution:
         yield f'{where}: distribution one of {", ".join(declared.distribution)}; got "{config.distribution}"'
 
 
