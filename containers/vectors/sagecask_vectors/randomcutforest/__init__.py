@@ -1,0 +1,1 @@
+"""Random Cut Forest: anomaly scores of rows."""
