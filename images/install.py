@@ -45,6 +45,18 @@ def pins(constraints: Path) -> dict[str, dict[str, str]]:
     return found
 
 
+def allowed(pinned: Mapping[str, Mapping[str, str]], *, gpu: bool) -> list[str]:
+    """Return the lines that hold a resolver to the pinned versions.
+
+    Any build of a pinned version satisfies its line, and pip prefers one with a local name, `2.13.0+cpu`, to the plain
+    one: so a build for CPUs alone is taken where pip is shown it, unless `gpu` refuses it.
+    """
+    lines = [builds[min(builds, key=len)].split(" --hash")[0] for builds in pinned.values()]
+    if gpu:
+        lines += [f"{name}!={build}" for name, builds in pinned.items() for build in builds if "+" in build]
+    return lines
+
+
 def run(*command: str | Path) -> None:
     """Run a command; its failure ends this program with its exit code."""
     done = subprocess.run([str(word) for word in command], env={**os.environ, **QUIET}, check=False)
@@ -75,14 +87,9 @@ class Installer:
         return f"{built}{bracket}{extras}"
 
     def closure(self, wheels: list[str]) -> dict[str, str]:
-        """Return name to version of everything that the local wheels need from elsewhere.
-
-        A build for CPUs alone is taken wherever pip finds it, unless an extra `gpu` is asked for.
-        """
+        """Return name to version of everything that the local wheels need from elsewhere."""
         versions, report = self.folder / "versions.txt", self.folder / "report.json"
-        lines = [builds[min(builds, key=len)].split(" --hash")[0] for builds in self.pinned.values()]
-        if any(re.search(r"[\[,]gpu[],]", wheel) for wheel in wheels):
-            lines += [f"{name}!={build}" for name, builds in self.pinned.items() for build in builds if "+" in build]
+        lines = allowed(self.pinned, gpu=any(re.search(r"[\[,]gpu[],]", wheel) for wheel in wheels))
         versions.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         options = ["--dry-run", "--ignore-installed", "--only-binary", ":all:", "--constraint", versions]
         self.pip("install", "-qq", *options, "--report", report, *wheels)

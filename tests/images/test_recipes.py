@@ -15,10 +15,22 @@ def test_the_gpu_recipe_differs_in_wheels_and_nvidia_variables_alone():
 
 def test_constraints_are_plain_requirements_with_hashes():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pinned = [line for line in lines if not line.startswith("    --hash=sha256:")]
+    builds = (ROOT / "images" / "builds.txt").read_text().splitlines()
+    assert lines[-len(builds) :] == builds
+    pinned = [line for line in lines[: -len(builds)] if not line.startswith("    --hash=sha256:")]
     assert pinned
     for line in pinned:
-        assert re.fullmatch(r"[a-z0-9-]+==[\w.+]+( ; [^;]+)? \\", line), line
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [^;]+)? \\", line), line
+
+
+def test_every_further_build_is_one_of_a_version_that_is_pinned():
+    lines = (ROOT / "images" / "builds.txt").read_text().splitlines()
+    pinned = set(re.findall(r"^(\S+==\S+)", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE))
+    builds = [line for line in lines if not line.startswith("#")]
+    for line in builds:
+        build = re.fullmatch(r"([a-z0-9-]+==[\w.]+)\+\w+( --hash=sha256:[0-9a-f]{64})+", line)
+        assert build, line
+        assert build[1] in pinned
 
 
 def test_buildspec_calls_make_and_nothing_else():
