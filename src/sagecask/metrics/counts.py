@@ -58,7 +58,10 @@ class ClassCounts:
         return int(of[self.classes == 1].sum())
 
 
-def ratio(numerator: NDArray[np.int64] | float, denominator: NDArray[np.int64] | float) -> NDArray[np.float64]:
+def ratio(
+    numerator: NDArray[np.int64] | NDArray[np.float64] | float,
+    denominator: NDArray[np.int64] | NDArray[np.float64] | float,
+) -> NDArray[np.float64]:
     """Divide, with 0 where the denominator is 0 (scikit-learn's `zero_division` when it only warns)."""
     top = np.asarray(numerator, dtype=np.float64)
     bottom = np.asarray(denominator, dtype=np.float64)

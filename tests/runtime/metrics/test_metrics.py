@@ -72,3 +72,55 @@ def test_metric_of_two_classes_refuses_a_third(name):
 def test_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"^as many predictions as labels; got \(1,\) and \(2,\)$"):
         metrics.accuracy([0, 1], [0])
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+@given(rows=pairs(st.integers(0, 4)))
+def test_f_score_of_many_classes_is_that_of_scikit_learn(beta, rows):
+    wanted = expected(lambda y, p: oracle.fbeta_score(y, p, beta=beta, average="macro"), *rows)
+    assert metrics.f_beta_macro(*rows, beta) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+@given(rows=pairs(st.integers(0, 1)))
+def test_f_score_of_two_classes_is_that_of_scikit_learn(beta, rows):
+    wanted = expected(lambda y, p: oracle.fbeta_score(y, p, beta=beta), *rows)
+    assert metrics.f_beta_binary(*rows, beta) == pytest.approx(wanted)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6)), min_size=2, max_size=30).map(np.array))
+def test_area_under_the_roc_curve_is_that_of_scikit_learn(rows):
+    labels, scores = rows.T
+    if len(set(labels)) < 2:
+        assert math.isnan(metrics.roc_auc(labels, scores))
+    else:
+        assert metrics.roc_auc(labels, scores) == pytest.approx(oracle.roc_auc_score(labels, scores))
+
+
+@pytest.fixture(scope="module")
+def ranked():
+    """Labels and untied scores of 5 classes."""
+    draw = np.random.default_rng(2)
+    scores = draw.random((200, 5))
+    return draw.integers(0, 5, 200), scores / scores.sum(axis=1, keepdims=True)
+
+
+def test_discounted_gain_is_that_of_scikit_learn(ranked):
+    labels, scores = ranked
+    assert metrics.dcg(labels, scores) == pytest.approx(oracle.dcg_score(np.eye(5)[labels], scores))
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_top_k_accuracy_is_that_of_scikit_learn(k, ranked):
+    with warnings.catch_warnings():
+        # all classes are no task, says the oracle
+        warnings.simplefilter("ignore")
+        assert metrics.top_k_accuracy(*ranked, k) == pytest.approx(oracle.top_k_accuracy_score(*ranked, k=k))
+
+
+def test_log_loss_is_that_of_scikit_learn(ranked):
+    assert metrics.log_loss(*ranked) == pytest.approx(oracle.log_loss(*ranked))
+
+
+def test_of_equal_scores_the_lower_class_stands_higher():
+    assert metrics.ranks([0, 1, 2], [[0.2, 0.2, 0.2]] * 3).tolist() == [0, 1, 2]
