@@ -94,6 +94,7 @@ def test_number_next_to_the_middle_of_two_float32_is_the_nearest(text: str):
 def test_every_digit_count_is_read_alike():
     cells = ["1234567890123456789012345"[:count] for count in range(1, 26)]
     cells += [f"{cell[:point]}.{cell[point:]}" for cell in cells for point in range(len(cell) + 1)]
+    cells += [f"-{cell}" for cell in cells]
     assert parsed(*cells) == [nearest(cell) for cell in cells]
 
 
