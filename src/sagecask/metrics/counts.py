@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,10 +58,7 @@ class ClassCounts:
         return int(of[self.classes == 1].sum())
 
 
-def ratio(
-    numerator: NDArray[np.int64] | NDArray[np.float64] | float,
-    denominator: NDArray[np.int64] | NDArray[np.float64] | float,
-) -> NDArray[np.float64]:
+def ratio(numerator: NDArray[Any] | float, denominator: NDArray[Any] | float) -> NDArray[np.float64]:
     """Divide, with 0 where the denominator is 0 (scikit-learn's `zero_division` when it only warns)."""
     top = np.asarray(numerator, dtype=np.float64)
     bottom = np.asarray(denominator, dtype=np.float64)
