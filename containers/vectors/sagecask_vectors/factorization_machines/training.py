@@ -1,0 +1,166 @@
+"""Epochs over the train channel, and scores of the test channel."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sagecask.errors import DataError, UserError
+from sagecask_vectors.factorization_machines.engines import CompiledEngine, SharedEngine
+from sagecask_vectors.factorization_machines.scoring import Totals
+from sagecask_vectors.factorization_machines.settings import optimizer_of
+from sagecask_vectors.stream import Stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sagecask.algorithm import Job
+    from sagecask.formats import Batch
+    from sagecask_vectors.factorization_machines.engines import Engine
+    from sagecask_vectors.factorization_machines.hyperparameters import FactorizationMachinesHyperparameters
+    from sagecask_vectors.factorization_machines.weights import Weights
+
+_log = logging.getLogger(__name__)
+# rows that the compiled code gets at a time where mini-batches are small
+ROWS = 2048
+# mini-batches after which several hosts ask one another whether to stop
+STEPS = 64
+
+
+class Training:
+    """One job's epochs; the weights change in place."""
+
+    def __init__(self, job: Job[FactorizationMachinesHyperparameters], weights: Weights) -> None:
+        self._job = job
+        self._given = job.hyperparameters
+        self._weights = weights
+        self._engine: Engine | None = None
+        self._classifier = self._given.predictor_type == "binary_classifier"
+
+    def run(self) -> None:
+        """Train all epochs, or until the job is asked to stop.
+
+        Raises
+        ------
+        UserError : a row is not as declared, or the weights grew beyond bounds
+        """
+        if self._given.hidden:
+            _log.info("internal settings have no effect: %s", ", ".join(sorted(self._given.hidden)))
+        stream = self._stream("train")
+        totals = Totals(classifier=self._classifier)
+        for epoch in range(self._given.epochs):
+            begin = time.perf_counter()
+            totals, own, stopped = self._epoch(stream, epoch)
+            if stopped:
+                _log.info("asked to stop in epoch %d: the model so far is kept", epoch)
+                break
+            self._publish("train", totals, epoch=epoch)
+            self._job.report.progress(epoch + 1, self._given.epochs)
+            self._job.report.throughput(own / (time.perf_counter() - begin))
+        if self._engine is not None:
+            self._engine.finish()
+        if not all(
+            np.isfinite(each.sum()) for each in (self._weights.bias, self._weights.linear, self._weights.factors)
+        ):
+            raise _unbounded("the last epoch")
+        if totals.rows:
+            self._publish("train", totals)
+
+    def test(self) -> None:
+        """Score the test channel with the weights as they are."""
+        totals = Totals(classifier=self._classifier)
+        stream = self._stream("test")
+        first = 1
+        for batch in stream.epoch(ROWS):
+            totals.add(self._weights.scores(batch.features), self._labels(batch, stream, first))
+            first += len(batch)
+        totals = totals.over(self._job.cluster)
+        self._publish("test", totals)
+        for name, _, value in totals.figures():
+            self._job.report.score("test", name, value)
+
+    def _stream(self, channel: str) -> Stream:
+        return Stream(
+            self._job.channels[channel], self._job.cluster, feature_dim=self._given.feature_dim, labelled=True
+        )
+
+    def _epoch(self, stream: Stream, epoch: int) -> tuple[Totals, int, bool]:
+        """Train one epoch; return its totals over all hosts, this host's rows, and whether a stop cut it short."""
+        size, interval = self._given.mini_batch_size, self._given.batch_metrics_publish_interval
+        # several hosts exchange sums after each mini-batch, one can take many at a time
+        together = max(1, ROWS // size) if self._job.cluster.size == 1 else 1
+        totals = Totals(classifier=self._classifier)
+        number, first = 0, 1
+        for block in stream.epoch(size * together):
+            labels = self._labels(block, stream, first)
+            scores = self._engine_for(block).learn(block.features, labels, size)
+            start = 0
+            for batch in range(-(-number // interval) * interval, number + together, interval):
+                stop = (batch + 1 - number) * size
+                # with several hosts a block is this host's part of one mini-batch, which may have no rows
+                if together > 1 and stop - size >= len(labels):
+                    break
+                totals.add(scores[start:stop], labels[start:stop])
+                start = stop
+                self._publish("train", totals.over(self._job.cluster), epoch=epoch, batch=batch)
+            totals.add(scores[start:], labels[start:])
+            number, first = number + together, first + len(block)
+            if self._stopping(number):
+                return totals.over(self._job.cluster), first - 1, True
+        joined = totals.over(self._job.cluster)
+        if not joined.finite:
+            raise _unbounded(f"epoch {epoch}")
+        return joined, first - 1, self._job.cluster.any(self._job.stop_requested())
+
+    def _stopping(self, number: int) -> bool:
+        """Return whether to stop within an epoch, which all hosts must do after the same mini-batch."""
+        if self._job.cluster.size == 1:
+            return self._job.stop_requested()
+        return number % STEPS == 0 and self._job.cluster.any(self._job.stop_requested())
+
+    def _engine_for(self, block: Batch) -> Engine:
+        """Return what takes the steps, chosen by the first rows."""
+        if self._engine is None:
+            self._engine = self._chosen(block)
+        return self._engine
+
+    def _chosen(self, block: Batch) -> Engine:
+        optimizer, cluster = optimizer_of(self._given), self._job.cluster
+        if self._job.gpus and block.sparse:
+            _log.info("sparse rows are trained on the CPU: GPUs are for dense rows")
+        elif self._job.gpus:
+            from sagecask_vectors import devices  # noqa: PLC0415 - imports torch
+            from sagecask_vectors.factorization_machines.dense import DenseEngine  # noqa: PLC0415 - imports torch
+
+            where = devices.device(self._job.gpus)
+            if where.type != "cpu":
+                return DenseEngine(self._weights, optimizer, cluster, where)
+        if cluster.size > 1:
+            return SharedEngine(self._weights, optimizer, cluster)
+        return CompiledEngine(self._weights, optimizer)
+
+    def _labels(self, batch: Batch, stream: Stream, first: int) -> NDArray[np.float32]:
+        labels = batch.labels
+        if labels is None or labels.ndim != 1:
+            got = "none" if labels is None else labels.shape[1]
+            raise DataError(f"{stream.where}, row {first}: one label is needed; got {got}")
+        wrong = (labels != 0) & (labels != 1) if self._classifier else ~np.isfinite(labels)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            wanted = "a label of 0 or 1 (predictor_type binary_classifier)" if self._classifier else "a finite label"
+            raise DataError(f"{stream.where}, row {first + row}: {wanted} is needed; got {labels[row]:g}")
+        return np.ascontiguousarray(labels, np.float32)
+
+    def _publish(self, channel: str, totals: Totals, *, epoch: int | None = None, batch: int | None = None) -> None:
+        for name, kind, value in totals.figures():
+            self._job.report.quality(channel, name, kind, value, epoch=epoch, batch=batch)
+
+
+def _unbounded(place: str) -> UserError:
+    return UserError(
+        f"factorization-machines, {place}: scores must stay finite; got others: lower the learning rates, set "
+        "clip_gradient, or scale the features"
+    )
