@@ -79,7 +79,8 @@ def of_shape(
         raise ModelDataError(f'{NAME}: {owner} needs an array "{name}" of {wanted} numbers; got {got}')
     if not np.isfinite(array).all():
         raise ModelDataError(f'{NAME}: {owner} needs finite numbers in "{name}"; got others')
-    return np.ascontiguousarray(array, dtype=np.float32)
+    # of a single number numpy makes a list of one
+    return np.ascontiguousarray(array, dtype=np.float32).reshape(array.shape)
 
 
 def _read(content: bytes) -> dict[str, NDArray[Any]]:
