@@ -16,7 +16,24 @@ def algorithms() -> list[str]:
         return sorted(tomllib.load(file)["project"]["entry-points"]["sagecask.algorithms"])
 
 
-@pytest.fixture(params=[FAMILY, *algorithms()])
-def image(request) -> str:
-    """Name of each image of the family in turn: its own, and that of each algorithm."""
-    return f"sagecask/{request.param}:{DEVICE}"
+@pytest.fixture(scope="session")
+def family_image() -> str:
+    """Name of the family's image, whose files those of its algorithms share."""
+    return f"sagecask/{FAMILY}:{DEVICE}"
+
+
+@pytest.fixture(scope="session", params=algorithms())
+def algorithm(request) -> str:
+    """Name of each algorithm of the family in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def algorithm_image(algorithm) -> str:
+    return f"sagecask/{algorithm}:{DEVICE}"
+
+
+@pytest.fixture(scope="session")
+def example(algorithm) -> Path:
+    """The algorithm's example: a job, and a file to send to its endpoint."""
+    return ROOT / "containers" / FAMILY / "examples" / algorithm

@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = [pytest.mark.image, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IMAGE = "sagecask/xgboost:cpu"
 V2 = ("sagemaker==2.257.7",)
 # what `ModelTrainer` needs of version 3.27.0; the whole of it also brings mlflow and much else

@@ -1,0 +1,90 @@
+"""Every algorithm of the family, trained and served in its image by its own example."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sagecask import artifact, registry
+from sagecask.algorithm import InferenceSettings
+from sagecask.contract import ServingJob
+from sagecask.serve.invocation import Invocations
+from sagecask.testing.container import TrackedContainer, mounted, train_in
+from sagecask.testing.job_directory import JobDirectory, Outcome
+
+pytestmark = pytest.mark.image
+
+CONTENT_TYPES = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".jsonl": "application/jsonlines",
+    ".libsvm": "text/libsvm",
+    ".pbr": "application/x-recordio-protobuf",
+}
+NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server over the trained example that has answered its first ping."""
+
+    container: TrackedContainer
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def job(example, tmp_path_factory) -> JobDirectory:
+    return JobDirectory.copy_of(example, tmp_path_factory.mktemp("job") / "ml")
+
+
+@pytest.fixture(scope="module")
+def outcome(algorithm_image, job) -> Outcome:
+    """How the training of the example ended."""
+    outcome = train_in(algorithm_image, job)
+    assert (outcome.code, outcome.failure) == (0, None), outcome.log
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def endpoint(algorithm_image, job, outcome):
+    with TrackedContainer(algorithm_image, "serve", volumes=mounted(job.root, "ro")) as container:
+        yield Endpoint(container, container.wait_until_ready())
+
+
+@pytest.fixture(scope="module")
+def request_file(example) -> Path:
+    (found,) = [path for path in example.iterdir() if path.suffix in CONTENT_TYPES]
+    return found
+
+
+def test_example_leaves_a_model_and_prints_a_metric_that_is_declared(algorithm, job, outcome):
+    assert artifact.algorithm_of(job.paths.model) == algorithm
+    metrics = registry.load(algorithm).declaration.metrics
+    assert [metric.name for metric in metrics if re.search(metric.pattern, outcome.log)]
+
+
+def test_endpoint_answers_as_the_model_does_outside(algorithm, job, endpoint, request_file):
+    content_type, body = CONTENT_TYPES[request_file.suffix], request_file.read_bytes()
+    answer = endpoint.container.invoke(body, content_type)
+    assert answer.status == 200, answer.body
+    loaded = registry.load(algorithm)
+    model = loaded.load(job.paths.model, InferenceSettings())
+    outside = Invocations(ServingJob.read(job.paths, {}), loaded.declaration.inference, model)
+    expected = outside.answer(outside.settle(content_type, None), body)
+    assert NUMBER.sub(b"0", answer.body) == NUMBER.sub(b"0", expected)
+    # another processor may add in another order
+    found, wanted = ([float(each) for each in NUMBER.findall(text)] for text in (answer.body, expected))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_serving_loads_no_library_of_training(endpoint):
+    # after a request, which is when a library is loaded that was not at the start
+    loaded = endpoint.container.run("sh", "-c", "grep -hoE '[^/]*(torch|pydantic)[^/]*\\.so[^/]*$' /proc/[0-9]*/maps")
+    assert set(loaded.output.split()) == set()
+
+
+def test_first_ping_succeeds_soon_after_the_start(algorithm, endpoint, capsys):
+    with capsys.disabled():
+        print(f"\n{algorithm}: {endpoint.seconds:.2f} s from start to the first /ping 200")
