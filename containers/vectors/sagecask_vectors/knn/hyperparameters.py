@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sagecask.hyperparameters import Hyperparameters, hyperparameter, when
 
@@ -14,7 +14,9 @@ _LISTS = "index_type is faiss.IVFFlat or faiss.IVFPQ"
 
 
 class KNNHyperparameters(Hyperparameters):
-    """What a training job may set."""
+    """What a training job may set; logs of jobs hold more names with an underscore, such as `_kvstore`."""
+
+    hidden_prefix: ClassVar[str | None] = "_"
 
     feature_dim: int = hyperparameter(minimum=1, meaning="number of features")
     k: int = hyperparameter(minimum=1, meaning="number of neighbours")
