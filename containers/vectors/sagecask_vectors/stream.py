@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sagecask.errors import DataError
+from sagecask.errors import DataError, TrainingStopped
 from sagecask.formats import Batch, Layout, concatenate
 
 if TYPE_CHECKING:
@@ -58,11 +58,13 @@ class Stream:
     def epoch(self, size: int) -> Iterator[Batch]:
         """Yield the rows of one epoch in order, `size` at a time but for the last; each call is the next epoch.
 
-        With several hosts a batch may have no rows; every host gets the same number of batches.
+        With several hosts a batch may have no rows; every host gets the same number of batches. A stop signal ends
+        the epoch early, on every host in the same step.
 
         Raises
         ------
         DataError : no row at all, another number of features, a missing or infinite feature, or no label
+        TrainingStopped : a stop signal came before the first row
         """
         if self.sharded:
             return self._in_step(self._sized(size))
@@ -132,13 +134,24 @@ class Stream:
 
     def _checked(self) -> Iterator[Batch]:
         row = 1
-        for batch in self._channel.batches(self._layout):
+        for batch in self._until_stopped():
             self._check_width(batch, row)
             if self._labelled and batch.labels is None:
                 raise DataError(f"{self.where}, row {row}: a label is needed; got none")
             refuse_missing(batch, f"{self.where}, row", row)
             row += len(batch)
             yield self._widened(batch)
+
+    def _until_stopped(self) -> Iterator[Batch]:
+        seen = False
+        try:
+            for batch in self._channel.batches(self._layout):
+                seen = True
+                yield batch
+                del batch
+        except TrainingStopped:
+            if not seen:
+                raise
 
     def _check_width(self, batch: Batch, row: int) -> None:
         if self._feature_dim is None:
