@@ -1,0 +1,122 @@
+"""Steps of stochastic gradient descent for many models at once, each with its own method and rates.
+
+All methods are one formula with coefficients of their own (a column a model's output):
+
+    g = gradient + wd w        m = c1 m + k1 g        v = c2 v + k2 g²
+    step = rate / (s √v + e)   w = shrink(w - step m, step l1)
+
+Adam (Kingma and Ba, 2015, algorithm 1, with the corrections in the rate) has s = 1; RMSprop has m = g; SGD with
+momentum has s = 0 and e = 1. shrink moves towards 0 by at most its second argument (the proximal step of the L1
+penalty), so that every method has the same optimum, and weights become 0 exactly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sagecask_vectors.linear_learner.settings import ModelSettings
+
+EPSILON = 1e-8
+RMSPROP_DECAY = 0.9
+_BLOCK = 128
+
+
+class Coefficients:
+    """What stays the same for all steps, each (n_columns,) float32.
+
+    Parameters
+    ----------
+    settings : of each model
+    outputs : columns of a model
+    decays : beta_1, beta_2 and momentum
+    penalty : factor of wd, and of l1
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[ModelSettings],
+        outputs: int,
+        decays: tuple[float, float, float],
+        penalty: tuple[float, float],
+        where: torch.device,
+    ) -> None:
+        beta_1, beta_2, momentum = decays
+        rows = {
+            "adam": (beta_1, 1 - beta_1, beta_2, 1 - beta_2, 1.0, EPSILON),
+            "rmsprop": (0.0, 1.0, RMSPROP_DECAY, 1 - RMSPROP_DECAY, 1.0, EPSILON),
+            "sgd": (momentum, 1.0, 0.0, 0.0, 0.0, 1.0),
+        }
+        table = np.array(
+            [(*rows[each.optimizer], each.wd * penalty[0], each.l1 * penalty[1]) for each in settings], np.float32
+        )
+        columns = torch.from_numpy(np.repeat(table, outputs, axis=0).T.copy()).to(where)
+        self.c1, self.k1, self.c2, self.k2, self.s, self.e, self.wd, self.l1 = columns
+        self.shrinks = bool((table[:, 7] > 0).any())
+
+
+class Rates:
+    """The learning rate of each model at each step, with Adam's corrections."""
+
+    def __init__(
+        self, settings: Sequence[ModelSettings], outputs: int, betas: tuple[float, float], where: torch.device
+    ) -> None:
+        self._settings = settings
+        self._outputs = outputs
+        self._betas = betas
+        self._where = where
+        self._first = -_BLOCK
+        self._block = torch.empty(0)
+
+    def at(self, step: int) -> torch.Tensor:
+        """Return (n_columns,) float32 rates of a step, from 0."""
+        if not self._first <= step < self._first + _BLOCK:
+            self._first = step - step % _BLOCK
+            table = self.table(np.arange(self._first, self._first + _BLOCK))
+            self._block = torch.from_numpy(np.repeat(table, self._outputs, axis=1)).to(self._where)
+        return self._block[step - self._first]
+
+    def table(self, steps: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return (n_steps, n_models) rates."""
+        first, second = (1 - beta ** (steps + 1.0) for beta in self._betas)
+        columns = []
+        for each in self._settings:
+            rates = each.learning_rate * each.lr_scheduler_factor ** (steps // each.lr_scheduler_step)
+            # a floor above the rate would raise it
+            rates = np.maximum(rates, min(each.lr_scheduler_minimum_lr, each.learning_rate))
+            columns.append(rates * np.sqrt(second) / first if each.optimizer == "adam" else rates)
+        return np.stack(columns, axis=1).astype(np.float32)
+
+
+class Memory:
+    """What a group of weights remembers of earlier gradients.
+
+    first, second : running means of gradients and of their squares, of the weights' shape
+    """
+
+    def __init__(self, weights: torch.Tensor) -> None:
+        self.first, self.second = torch.zeros_like(weights), torch.zeros_like(weights)
+        self._spare = torch.empty_like(weights)
+
+    def step(self, weights: torch.Tensor, gradient: torch.Tensor, rates: torch.Tensor, of: Coefficients) -> None:
+        """Move weights, in place, against a gradient, which is used up."""
+        spare = self._spare
+        gradient.addcmul_(weights, of.wd)
+        self.first.mul_(of.c1).addcmul_(gradient, of.k1)
+        self.second.mul_(of.c2)
+        gradient.mul_(gradient).mul_(of.k2)
+        self.second.add_(gradient)
+        torch.sqrt(self.second, out=spare).mul_(of.s).add_(of.e)
+        torch.div(rates, spare, out=spare)
+        weights.addcmul_(spare, self.first, value=-1)
+        if of.shrinks:
+            spare.mul_(of.l1)
+            torch.clamp(weights, min=spare.neg(), max=spare, out=gradient)
+            weights.sub_(gradient)

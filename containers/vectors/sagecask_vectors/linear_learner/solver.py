@@ -1,0 +1,145 @@
+"""Mini-batch descent of many linear models at once: one product of rows and weights, one of rows and derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sagecask_vectors import devices
+from sagecask_vectors.linear_learner.optimizers import Coefficients, Memory, Rates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sagecask.cluster import Cluster
+    from sagecask.formats import Batch
+    from sagecask_vectors.linear_learner.losses import Loss
+    from sagecask_vectors.linear_learner.rows import DenseRows, Scaler, SparseRows
+    from sagecask_vectors.linear_learner.settings import ModelSettings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """What all models have in common.
+
+    outputs : columns of one model
+    decays : beta_1, beta_2, momentum
+    bias_mult : of the learning rate, and of wd
+    class_weights : (n_classes, n_models or 1) float32, or None where every row counts the same
+    """
+
+    loss: Loss
+    scaler: Scaler
+    outputs: int
+    decays: tuple[float, float, float]
+    bias_mult: tuple[float, float]
+    use_bias: bool
+    class_weights: NDArray[np.float32] | None = None
+
+
+class Solver:
+    """The weights of all models and their way down.
+
+    weights : (n_features + 1, n_models * n_outputs) float32 on the device, the bias in the last row; the columns of a
+        model stand together
+    steps : mini-batches so far
+    """
+
+    def __init__(
+        self, problem: Problem, settings: Sequence[ModelSettings], weights: NDArray[np.float32], cluster: Cluster
+    ) -> None:
+        where = problem.scaler.where
+        self.weights = torch.from_numpy(weights).to(where)
+        self.steps = 0
+        self.n_models = len(settings)
+        self._problem = problem
+        self._cluster = cluster
+        self._rates = Rates(settings, problem.outputs, problem.decays[:2], where)
+        groups = (slice(None, -1), (1.0, 1.0)), (slice(-1, None), (problem.bias_mult[1], 0.0))
+        self.memories = [Memory(self.weights[part]) for part, _ in groups]
+        self._parts = [
+            (self.weights[part], memory, Coefficients(settings, problem.outputs, problem.decays, penalty, where))
+            for (part, penalty), memory in zip(groups, self.memories, strict=True)
+        ]
+        self._gradient = torch.empty_like(self.weights)
+        self._class_weights = _on(problem.class_weights, where)
+
+    def step(self, features: DenseRows | SparseRows, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Move all models by the mean gradient over a mini-batch of all hosts.
+
+        Returns
+        -------
+        loss : summed over the rows, of the first model before the step, weighted as it is trained on
+        count : rows of all hosts
+        """
+        loss, count = self._differentiate(features, labels)
+        if self._cluster.size > 1:
+            loss, count = self._exchange(loss, count)
+        self._gradient.mul_(1 / max(count, 1))
+        rates = self._rates.at(self.steps)
+        self.steps += 1
+        (weights, memory, coefficients), (bias, bias_memory, bias_coefficients) = self._parts
+        memory.step(weights, self._gradient[:-1], rates, coefficients)
+        if self._problem.use_bias:
+            bias_memory.step(bias, self._gradient[-1:], rates * self._problem.bias_mult[0], bias_coefficients)
+        return loss, count
+
+    def outputs(self, features: DenseRows | SparseRows, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """Return (n_rows, n_models, n_outputs) float32, of these models or of others with as many outputs."""
+        raw = features.times(self.weights if weights is None else weights)
+        return raw.view(len(raw), -1, self._problem.outputs)
+
+    def row_weights(self, labels: torch.Tensor) -> torch.Tensor | None:
+        """Return (n_rows, n_models or 1) weights of the rows' classes, or None where all count the same."""
+        return None if self._class_weights is None else self._class_weights[labels.long()]
+
+    def _differentiate(self, features: DenseRows | SparseRows, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
+        outputs = self.outputs(features)
+        weights = self.row_weights(labels)
+        losses = self._problem.loss.value(outputs[:, :1], labels)
+        self._problem.loss.differentiate(outputs, labels)
+        if weights is not None:
+            losses = losses * weights[:, :1]
+            outputs.mul_(weights[:, :, None])
+        features.gradient(outputs.view(len(outputs), -1), self._gradient)
+        return losses.sum(), float(len(labels))
+
+    def _exchange(self, loss: torch.Tensor, count: float) -> tuple[torch.Tensor, float]:
+        numbers = np.array([loss.item(), count], np.float32)
+        gradient = self._gradient.cpu().numpy()
+        self._cluster.sum(gradient, numbers)
+        self._gradient.copy_(torch.from_numpy(gradient))
+        return torch.tensor(float(numbers[0])), float(numbers[1])
+
+    def rows(self, batch: Batch) -> DenseRows | SparseRows:
+        """Put the features of a batch on the device, scaled."""
+        return self._problem.scaler.rows(batch.features)
+
+    def labels(self, labels: NDArray[np.float32]) -> torch.Tensor:
+        """Put labels on the device as they are."""
+        return devices.tensor(np.ascontiguousarray(labels), self._problem.scaler.where)
+
+
+def _on(array: NDArray[np.float32] | None, where: torch.device) -> torch.Tensor | None:
+    return None if array is None else torch.from_numpy(array).to(where)
+
+
+def starting_weights(
+    n_features: int, n_columns: int, draw: np.random.Generator, *, uniform: float | None, normal: float, bias: float
+) -> NDArray[np.float32]:
+    """Return weights drawn from [-uniform, uniform), or of standard deviation `normal`, and the bias in a last row."""
+    weights = np.empty((n_features + 1, n_columns), np.float32)
+    if uniform is None:
+        draw.standard_normal(out=weights[:-1], dtype=np.float32)
+        weights[:-1] *= normal
+    else:
+        draw.random(out=weights[:-1], dtype=np.float32)
+        weights[:-1] -= 0.5
+        weights[:-1] *= 2 * uniform
+    weights[-1] = bias
+    return weights
