@@ -55,8 +55,8 @@ class FactorizationMachines(Algorithm):
         _check_memory(given.feature_dim, given.num_factors, job.available_memory())
         weights = weights_of(given)
         training = Training(job, weights)
-        training.run()
-        if "test" in job.channels:
+        stopped = training.run()
+        if "test" in job.channels and not stopped:
             training.test()
         return FactorizationMachine(weights, given.predictor_type)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sagecask.errors import DataError, UserError
+from sagecask.errors import DataError, TrainingStopped, UserError
 from sagecask_vectors.factorization_machines.engines import CompiledEngine, SharedEngine
 from sagecask_vectors.factorization_machines.scoring import Totals
 from sagecask_vectors.factorization_machines.settings import optimizer_of
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 ROWS = 2048
 # mini-batches after which several hosts ask one another whether to stop
 STEPS = 64
+# set by the tuning service
+_SERVICE = ("_tuning_objective_metric",)
 
 
 class Training:
@@ -40,34 +42,46 @@ class Training:
         self._engine: Engine | None = None
         self._classifier = self._given.predictor_type == "binary_classifier"
 
-    def run(self) -> None:
-        """Train all epochs, or until the job is asked to stop.
+    def run(self) -> bool:
+        """Train all epochs, or until the job is asked to stop; return whether it was.
 
         Raises
         ------
         UserError : a row is not as declared, or the weights grew beyond bounds
+        TrainingStopped : the job was asked to stop before there was anything to keep
         """
-        if self._given.hidden:
-            _log.info("internal settings have no effect: %s", ", ".join(sorted(self._given.hidden)))
-        stream = self._stream("train")
-        totals = Totals(classifier=self._classifier)
-        for epoch in range(self._given.epochs):
-            begin = time.perf_counter()
-            totals, own, stopped = self._epoch(stream, epoch)
-            if stopped:
-                _log.info("asked to stop in epoch %d: the model so far is kept", epoch)
-                break
-            self._publish("train", totals, epoch=epoch)
-            self._job.report.progress(epoch + 1, self._given.epochs)
-            self._job.report.throughput(own / (time.perf_counter() - begin))
+        internal = sorted(name for name in self._given.hidden if name.startswith("_") and name not in _SERVICE)
+        if internal:
+            _log.info("internal settings of the original have no effect: %s", ", ".join(internal))
+        totals, stopped = self._epochs(self._stream("train"))
         if self._engine is not None:
             self._engine.finish()
         if not all(
             np.isfinite(each.sum()) for each in (self._weights.bias, self._weights.linear, self._weights.factors)
         ):
             raise _unbounded("the last epoch")
-        if totals.rows:
-            self._publish("train", totals)
+        self._publish("train", totals)
+        return stopped
+
+    def _epochs(self, stream: Stream) -> tuple[Totals, bool]:
+        """Return the totals of the last epoch, and whether the job was asked to stop in it."""
+        totals = Totals(classifier=self._classifier)
+        for epoch in range(self._given.epochs):
+            begin = time.perf_counter()
+            try:
+                totals, own, stopped = self._epoch(stream, epoch)
+            except TrainingStopped:
+                # there is a model once an epoch is done
+                if epoch == 0:
+                    raise
+                stopped = True
+            if stopped:
+                _log.info("asked to stop in epoch %d: the model so far is kept", epoch)
+                return totals, True
+            self._publish("train", totals, epoch=epoch)
+            self._job.report.progress(epoch + 1, self._given.epochs)
+            self._job.report.throughput(own / (time.perf_counter() - begin))
+        return totals, False
 
     def test(self) -> None:
         """Score the test channel with the weights as they are."""
@@ -147,11 +161,12 @@ class Training:
         if labels is None or labels.ndim != 1:
             got = "none" if labels is None else labels.shape[1]
             raise DataError(f"{stream.where}, row {first}: one label is needed; got {got}")
-        wrong = (labels != 0) & (labels != 1) if self._classifier else ~np.isfinite(labels)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            wanted = "a label of 0 or 1 (predictor_type binary_classifier)" if self._classifier else "a finite label"
-            raise DataError(f"{stream.where}, row {first + row}: {wanted} is needed; got {labels[row]:g}")
+        if self._classifier and not (kept := (labels == 0) | (labels == 1)).all():
+            row = int(np.argmin(kept))
+            raise DataError(
+                f"{stream.where}, row {first + row}: a label of 0 or 1 is needed (predictor_type binary_classifier); "
+                f"got {labels[row]:g}"
+            )
         return np.ascontiguousarray(labels, np.float32)
 
     def _publish(self, channel: str, totals: Totals, *, epoch: int | None = None, batch: int | None = None) -> None:
