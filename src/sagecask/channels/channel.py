@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sagecask.errors import DataError
-from sagecask.formats import Batch, Layout, MediaType, concatenate
+from sagecask.formats import Batch, Joined, Layout, MediaType, Room
 
 if TYPE_CHECKING:
     import io
@@ -101,18 +101,15 @@ class Channel(ABC):
         ------
         DataError : as `batches`, or there is no row at all
         """
-        return concatenate(self._some(self._kept(layout, rules)))
-
-    def _kept(self, layout: Layout, rules: FileRules) -> Iterator[Batch]:
-        """Yield what `batches` does, for a caller who only keeps it."""
-        return self.batches(layout, rules)
-
-    def _some(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        empty = True
-        for batch in batches:
-            empty = False
-            yield batch
+        joined = Joined()
+        for batch in self._kept(layout, rules, joined.room):
+            joined.add(batch)
             # not kept alive while the next one is made, which takes its place in the cache
             del batch
-        if empty:
+        if not joined:
             raise DataError(f'channel "{self.name}": at least one row is needed; got none')
+        return joined.batch()
+
+    def _kept(self, layout: Layout, rules: FileRules, room: Room) -> Iterator[Batch]:  # noqa: ARG002 - for subclasses
+        """Yield what `batches` does, for a caller who only keeps it: features may stand in `room`."""
+        return self.batches(layout, rules)

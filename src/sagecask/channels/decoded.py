@@ -14,14 +14,14 @@ import numpy as np
 from sagecask.channels.channel import ALL_FILES, Channel, DataObject, FileRules, never
 from sagecask.channels.prefetch import prefetched
 from sagecask.errors import DataError, UnsupportedMediaType
-from sagecask.formats import codec_for
+from sagecask.formats import codec_for, fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from typing_extensions import Buffer
 
-    from sagecask.formats import Batch, Codec, Layout
+    from sagecask.formats import Batch, Codec, Layout, Room
 
 BUFFER_BYTES = 1024 * 1024
 _GZIP = b"\x1f\x8b"
@@ -31,16 +31,18 @@ class DecodedChannel(Channel):
     """A channel whose objects are decoded by the codec of its content type, ahead of the caller."""
 
     def batches(self, layout: Layout, rules: FileRules = ALL_FILES) -> Iterator[Batch]:
-        return prefetched(lambda cancelled: self._decoded(layout, rules, cancelled))
+        return prefetched(lambda cancelled: self._decoded(layout, rules, cancelled, fresh))
 
-    def _kept(self, layout: Layout, rules: FileRules) -> Iterator[Batch]:
+    def _kept(self, layout: Layout, rules: FileRules, room: Room) -> Iterator[Batch]:
         # a batch that is copied at once is still in the cache; decoding ahead of that cost more than it gained
-        return self._decoded(layout, rules, never)
+        return self._decoded(layout, rules, never, room)
 
     @abstractmethod
     def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]: ...
 
-    def _decoded(self, layout: Layout, rules: FileRules, cancelled: Callable[[], bool]) -> Generator[Batch, None, None]:
+    def _decoded(
+        self, layout: Layout, rules: FileRules, cancelled: Callable[[], bool], room: Room
+    ) -> Generator[Batch, None, None]:
         codec = self._codec()
         layout = layout.under(self.content_type, f'channel "{self.name}"')
         before = None
@@ -49,7 +51,7 @@ class DecodedChannel(Channel):
             if not each.stream.peek(1):
                 continue
             row = 1
-            for batch in codec.read(plain(each.stream, each.where), layout, each.where):
+            for batch in codec.read_into(room, plain(each.stream, each.where), layout, each.where):
                 before = _unchanged(batch, before, each.where)
                 _refuse_infinite(batch, row, each.where)
                 row += len(batch)

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sagecask.errors import UnsupportedMediaType
-from sagecask.formats.batch import Batch, concatenate
+from sagecask.formats.batch import Batch, Joined, Room, concatenate, fresh
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.media_type import MediaType, negotiate
 from sagecask.formats.predictions import AnswerForm, Predictions
@@ -19,11 +19,14 @@ __all__ = [
     "AnswerForm",
     "Batch",
     "Codec",
+    "Joined",
     "Layout",
     "MediaType",
     "Predictions",
+    "Room",
     "codec_for",
     "concatenate",
+    "fresh",
     "negotiate",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,10 +46,17 @@ class Batch:
         return not isinstance(self.features, np.ndarray)
 
 
-def concatenate(batches: Iterable[Batch]) -> Batch:
-    """Join batches in order as they come; sparse rows take the widest width, a mix of dense and sparse becomes CSR.
+Room = Callable[[int, int], "NDArray[np.float32]"]
+"""Gives memory for (n_rows, n_features) dense features."""
 
-    Each batch is copied once and can go then, so that little more memory is needed than the rows take.
+
+def fresh(count: int, width: int) -> NDArray[np.float32]:
+    """Return memory of its own."""
+    return np.empty((count, width), np.float32)
+
+
+def concatenate(batches: Iterable[Batch]) -> Batch:
+    """Join batches in order as they come; one alone stays as it is.
 
     Raises
     ------
@@ -61,7 +69,7 @@ def concatenate(batches: Iterable[Batch]) -> Batch:
     second = next(source, None)
     if second is None:
         return first
-    joined = _Joined(first)
+    joined = Joined()
     joined.add(first)
     joined.add(second)
     # what is copied is not kept alive while the next one is made
@@ -72,22 +80,60 @@ def concatenate(batches: Iterable[Batch]) -> Batch:
     return joined.batch()
 
 
-class _Joined:
-    """What is joined so far; looks like its first batch."""
+class Joined:
+    """Batches in order as they come; sparse rows take the widest width, a mix of dense and sparse becomes CSR.
 
-    def __init__(self, first: Batch) -> None:
-        self._features: _DenseRows | _SparseRows = _SparseRows() if first.sparse else _DenseRows(first.width)
-        self._labels, self._weights = _Column(first.labels), _Column(first.weights)
+    Each batch is copied once, unless it stands in `room`, and can go then: little more memory is needed than the rows
+    take.
+    """
+
+    def __init__(self) -> None:
+        self._features: _DenseRows | _SparseRows = _DenseRows(0)
+        # none as long as there is no batch
+        self._columns: tuple[_Column, _Column] | None = None
+
+    def __bool__(self) -> bool:
+        return self._columns is not None
+
+    def room(self, count: int, width: int) -> NDArray[np.float32]:
+        """Return memory for the features of the next batch, good until that is added."""
+        dense = self._dense(width)
+        return fresh(count, width) if dense is None or dense.width != width else dense.room(count)
 
     def add(self, batch: Batch) -> None:
-        if batch.sparse and isinstance(self._features, _DenseRows):
-            self._features = _SparseRows(self._features.joined())
+        """Add a batch to the end.
+
+        Raises
+        ------
+        ValueError : batches are dense and differ in width
+        """
+        dense = self._dense(batch.width)
+        if batch.sparse and dense is not None:
+            self._features = _SparseRows(dense.joined() if self else None)
+        if self._columns is None:
+            self._columns = _Column(batch.labels), _Column(batch.weights)
+        for column, rows in zip(self._columns, (batch.labels, batch.weights), strict=True):
+            column.add(rows)
         self._features.add(batch.features)
-        self._labels.add(batch.labels)
-        self._weights.add(batch.weights)
 
     def batch(self) -> Batch:
-        return Batch(self._features.joined(), self._labels.joined(), self._weights.joined())
+        """Return all rows, where there is a batch at least; nothing is added afterwards.
+
+        Raises
+        ------
+        ValueError : a row names a position twice
+        """
+        assert self._columns is not None, "a batch is added before"
+        labels, weights = self._columns
+        return Batch(self._features.joined(), labels.joined(), weights.joined())
+
+    def _dense(self, width: int) -> _DenseRows | None:
+        """Return the features so far as long as they are dense; the first may have any width."""
+        if not isinstance(self._features, _DenseRows):
+            return None
+        if not self and self._features.width != width:
+            self._features = _DenseRows(width)
+        return self._features
 
 
 class _Column:
@@ -108,7 +154,11 @@ class _Column:
 
 class _DenseRows:
     def __init__(self, width: int) -> None:
+        self.width = width
         self._rows = Growing(np.float32, (width,))
+
+    def room(self, count: int) -> NDArray[np.float32]:
+        return self._rows.lend(count)
 
     def add(self, features: NDArray[np.float32]) -> None:
         self._rows.append(features)

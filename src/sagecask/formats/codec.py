@@ -10,7 +10,7 @@ from sagecask.errors import DataError, NotAcceptable, UnsupportedMediaType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sagecask.formats.batch import Batch
+    from sagecask.formats.batch import Batch, Room
     from sagecask.formats.media_type import MediaType
     from sagecask.formats.predictions import Predictions
 
@@ -64,6 +64,10 @@ class Codec:
         DataError : a row is not what the layout promises; names line and column
         """
         raise UnsupportedMediaType(f"{where}: a format for training data is needed; got {self.name}")
+
+    def read_into(self, room: Room, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:  # noqa: ARG002 - for subclasses
+        """Yield what `read` does; dense features may stand in the memory that `room` gives for the next batch."""
+        return self.read(stream, layout, where)
 
     def decode(self, body: bytes, layout: Layout) -> Batch:  # noqa: ARG002 - for subclasses
         """Return the rows of a request body.

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from sagecask.errors import DataError, NotAcceptable
 from sagecask.formats.ahead import Ahead
-from sagecask.formats.batch import Batch
+from sagecask.formats.batch import Batch, fresh
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.framing import MAGIC, frame, records
 from sagecask.formats.lines import quote
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
+    from sagecask.formats.batch import Room
     from sagecask.formats.predictions import Predictions
     from sagecask.formats.record_pb2 import Float32Tensor, Float64Tensor, Int32Tensor
     from sagecask.native.interface import Buffer, Core
@@ -47,11 +48,14 @@ class RecordioProtobufCodec(Codec):
         self._core = core
 
     def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
+        return self.read_into(fresh, stream, layout, where)
+
+    def read_into(self, room: Room, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
         source = Ahead(stream)
         number, width = 1, layout.width
         while True:
             count, portion = source.frames(self._core, BATCH_RECORDS, BATCH_BYTES) if self._core else (0, None)
-            batch = _compiled(portion, count, width, self._core) if self._core and portion else None
+            batch = _compiled(portion, count, width, self._core, room) if self._core and portion else None
             if batch is None:
                 rest = cast("BinaryIO", source) if portion is None else io.BytesIO(portion)
                 payloads = list(_portion(enumerate(records(rest, where, number), number)))
@@ -106,7 +110,7 @@ def _write_dense(batch: Batch, features: NDArray[np.float32]) -> bytes:
     return table.tobytes()
 
 
-def _compiled(portion: Buffer, count: int, width: int | None, core: Core) -> Batch | None:
+def _compiled(portion: Buffer, count: int, width: int | None, core: Core, room: Room = fresh) -> Batch | None:
     """Return the rows of `count` whole records, or None where they need a closer look."""
     head = core.record(portion)
     if head is None:
@@ -117,7 +121,7 @@ def _compiled(portion: Buffer, count: int, width: int | None, core: Core) -> Bat
         return None
     labels = np.empty((count, n_labels), np.float32)
     if not keyed and values:
-        features = _dense(portion, labels, width or values, core)
+        features = _dense(portion, labels, width or values, core, room)
     else:
         features = _sparse(portion, labels, width or shape or 0, core)
     if features is None or not np.isfinite(labels).all():
@@ -125,10 +129,12 @@ def _compiled(portion: Buffer, count: int, width: int | None, core: Core) -> Bat
     return Batch(features, (labels[:, 0] if n_labels == 1 else labels) if n_labels else None)
 
 
-def _dense(portion: Buffer, labels: NDArray[np.float32], width: int, core: Core) -> NDArray[np.float32] | None:
+def _dense(
+    portion: Buffer, labels: NDArray[np.float32], width: int, core: Core, room: Room
+) -> NDArray[np.float32] | None:
     if len(labels) * width > len(portion):
         return None
-    features = np.empty((len(labels), width), np.float32)
+    features = room(len(labels), width)
     rows, _ = core.dense(portion, features, labels)
     return features if rows == len(labels) else None
 

@@ -168,20 +168,26 @@ static int read_entry(const uint8_t *buffer, Span message, Tensor *tensor) {
 
 RecordEnd frames(const uint8_t *buffer, size_t size, size_t max_records, size_t max_bytes, int *why) {
     RecordEnd end = {.offset = 0};
-    size_t bytes = 0;
+    size_t bytes = 0, length = 0, step = 0;
+    uint64_t head = 0;
     while (end.rows < max_records && bytes < max_bytes) {
         *why = FRAMES_CUT;
         if (size - end.offset < FRAME_BYTES)
             return end;
-        size_t length = load32(buffer + end.offset + 4);
-        *why = FRAMES_ODD;
-        if (load32(buffer + end.offset) != FRAME_MAGIC || length >> 29)
-            return end;
+        /* where one follows another of its length, its place is known before that is read */
+        if (!step || load64(buffer + end.offset) != head) {
+            head = load64(buffer + end.offset);
+            length = head >> 32;
+            *why = FRAMES_ODD;
+            if ((uint32_t)head != FRAME_MAGIC || length >> 29)
+                return end;
+            step = FRAME_BYTES + padded(length);
+        }
         *why = FRAMES_CUT;
-        if (padded(length) > size - end.offset - FRAME_BYTES)
+        if (step > size - end.offset)
             return end;
         end.rows++;
-        end.offset += FRAME_BYTES + padded(length);
+        end.offset += step;
         bytes += length;
     }
     *why = FRAMES_ENOUGH;

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from sagecask.formats import Batch, concatenate, growing
+from sagecask.formats import Batch, Joined, concatenate, growing
 from sagecask.formats.growing import Growing
 
 ROWS = np.arange(60, dtype=np.float32).reshape(20, 3)
@@ -23,12 +23,49 @@ def grown(rows: np.ndarray, times: int) -> np.ndarray:
 @pytest.mark.parametrize("first_bytes", [1, 240, 4096, 5000])
 @pytest.mark.parametrize("times", [0, 1, 7, 500])
 def test_what_was_appended_is_there(times: int, first_bytes: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(growing, "FIRST_BYTES", first_bytes)
+    monkeypatch.setattr(growing, "RESERVED_BYTES", first_bytes)
     for rows in (ROWS, ROWS[:, 0].copy(), ROWS[::2], ROWS[:0], ROWS[:, :0]):
         array = grown(rows, times)
         np.testing.assert_array_equal(array, np.tile(rows, (times, *[1] * (rows.ndim - 1))) if times else rows[:0])
         assert array.flags.c_contiguous
         assert array.flags.writeable
+
+
+@pytest.mark.parametrize("first_bytes", [1, 240, 1 << 20])
+def test_rows_that_stand_in_their_place_are_not_copied(first_bytes: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(growing, "RESERVED_BYTES", first_bytes)
+    array = Growing(np.float32, (3,))
+    for fill in range(50):
+        place = array.lend(20)
+        place[:] = fill
+        # fewer than there was room for
+        array.append(place[: fill % 20])
+        del place
+    expected = np.repeat(np.arange(50), np.arange(50) % 20)
+    np.testing.assert_array_equal(array.array(), np.tile(expected[:, None], 3))
+
+
+def test_a_lent_place_that_is_not_appended_is_the_next_ones():
+    array = Growing(np.float32, (3,))
+    array.lend(20)[:] = -1
+    place = array.lend(20)
+    place[:] = ROWS
+    # begins where the place does, but is no run of rows
+    array.append(place[::2])
+    array.append(ROWS)
+    np.testing.assert_array_equal(array.array(), np.vstack([ROWS[::2], ROWS]))
+
+
+def test_what_is_lent_while_the_array_grows_is_still_right(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(growing, "RESERVED_BYTES", 240)
+    array = Growing(np.float32, (3,))
+    first = array.lend(20)
+    first[:] = ROWS
+    array.append(first)
+    second = array.lend(20)
+    second[:] = ROWS
+    array.append(first)
+    np.testing.assert_array_equal(array.array(), np.vstack([ROWS, ROWS]))
 
 
 def test_systems_that_cannot_move_pages_get_a_copy():
@@ -99,6 +136,28 @@ def test_dense_among_sparse_batches_keeps_its_zeros():
         assert joined.nnz == 5
         assert joined.toarray().tolist() == [each.features.reshape(1, 2).toarray()[0].tolist() if each.sparse
                                              else each.features[0].tolist() for each in batches]  # fmt: skip
+
+
+def test_room_is_for_dense_rows_of_the_width_that_the_others_have():
+    joined = Joined()
+    assert not joined
+    joined.room(5, 2)[:] = -1
+    room = joined.room(20, 3)
+    room[:] = ROWS
+    joined.add(Batch(room[:15]))
+    np.testing.assert_array_equal(joined.room(20, 2).shape, (20, 2))
+    joined.add(Batch(ROWS[15:]))
+    assert joined
+    np.testing.assert_array_equal(joined.batch().features, ROWS)
+
+
+def test_room_that_no_dense_batch_filled_leaves_no_trace():
+    joined = Joined()
+    joined.room(5, 9)[:] = -1
+    joined.add(Batch(csr_matrix(ROWS)))
+    assert joined.room(5, 9).shape == (5, 9)
+    joined.add(Batch(ROWS))
+    np.testing.assert_array_equal(joined.batch().features.toarray(), np.vstack([ROWS, ROWS]))
 
 
 def test_labels_of_one_batch_alone_are_dropped():
