@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # rows a thread, below which starting it costs more than it saves
-ROWS_A_THREAD = 512
+ROWS_A_THREAD = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,8 @@ class Forest:
     """Trees one after another; nodes of a tree in preorder, its leaves from left to right.
 
     A tree of k leaves has k - 1 nodes. The left subtree of node i is node i + 1, its right one node i + left[i]; a
-    subtree of one leaf is that leaf and has no node. Rows go left where their value in the dimension is at most the cut.
+    subtree of one leaf is that leaf and has no node. Rows go left where their value in the dimension is at most the
+    cut.
 
     points : (n_leaves, n_features) float32, the values of each leaf
     counts : (n_leaves,) uint32, equal rows of the sample that share the leaf
@@ -143,4 +144,4 @@ def memory_needed(n_rows: int, width: int, *, scored: bool) -> int:
     """Return the bytes that building a forest of so many sampled rows takes beside the sample, and scoring with it."""
     # first the trees' parts; the sample and they are gone when there are points, and boxes of twice their size
     numbers = width * (1 + scored)
-    return n_rows * (4 * numbers + 64)
+    return n_rows * (4 * numbers + 128)

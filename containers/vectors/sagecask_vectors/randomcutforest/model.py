@@ -64,12 +64,15 @@ class RandomCutForestModel(Model):
         if isinstance(batch.features, np.ndarray):
             return self.forest.scores(batch.features, self._threads)
         size = max(1, _DENSE_NUMBERS // self.width)
-        parts = (rows(batch, start, start + size).features for start in range(0, len(batch), size))
-        scored = [self.forest.scores(dense(part), self._threads) for part in parts]
-        return np.concatenate([np.empty(0, np.float32), *scored])
+        scores = np.empty(len(batch), np.float32)
+        for start in range(0, len(batch), size):
+            part = dense(rows(batch, start, start + size).features)
+            # a sparse row may end before the last feature
+            part = np.pad(part, ((0, 0), (0, self.width - batch.width)))
+            scores[start : start + size] = self.forest.scores(part, self._threads)
+        return scores
 
     def _check(self, batch: Batch) -> None:
-        # a sparse row may end before the last feature
         if batch.width > self.width or (batch.width < self.width and not batch.sparse):
             raise DataError(f"request body: {self.width} features a row are needed (feature_dim); got {batch.width}")
         refuse_missing(batch, "request body, row")

@@ -65,8 +65,8 @@ def check_memory(job: Job[RandomCutForestHyperparameters], n_rows: int, *, build
     given = job.hyperparameters
     needed = 4 * n_rows * given.feature_dim
     if building:
-        # the parts of the trees beside the sample, then the forest
-        needed += memory_needed(n_rows, given.feature_dim, scored="test" in job.channels)
+        # the sample is there already
+        needed = memory_needed(n_rows, given.feature_dim, scored="test" in job.channels)
     left = job.available_memory()
     if left is not None and needed > left:
         raise UserError(

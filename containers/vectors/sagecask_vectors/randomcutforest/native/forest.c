@@ -1,113 +1,118 @@
-/* A forest that came from a file: whether it is one, and the boxes that the file does without. */
+/* From the arrays of a file to a forest that scores: whether they are one, and the boxes that a file does without. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "forest.h"
 
-/* A subtree still to be looked at. */
+/* A subtree: its node and first leaf, where its leaves are more than one, and where it stands among the steps. */
 typedef struct {
     uint32_t node, leaf, n_leaves;
-    size_t depth;
+    uint32_t step, parent, depth;
 } Subtree;
 
-/* NULL where the tree's nodes make a tree of its leaves; the deepest leaf raises the forest's depth. */
-static const char *check_tree(Forest *forest, const Tree *tree, Subtree *pending) {
+static int allocate(Forest *forest, const Arrays *arrays) {
+    size_t n_steps = 2 * arrays->n_leaves - arrays->n_trees;
+    forest->n_trees = arrays->n_trees;
+    forest->width = arrays->width;
+    forest->stride = (arrays->width + LANE - 1) / LANE * LANE;
+    forest->box_size = sizeof(Box) + 2 * forest->stride * sizeof(float);
+    forest->points = arrays->points;
+    forest->trees = malloc(arrays->n_trees * sizeof *forest->trees);
+    forest->steps = malloc(n_steps * sizeof *forest->steps);
+    forest->ends = malloc(n_steps * sizeof *forest->ends);
+    forest->boxes = malloc(arrays->n_nodes * forest->box_size + 1);
+    forest->counts = malloc(arrays->n_leaves * sizeof *forest->counts);
+    return forest->trees && forest->steps && forest->ends && forest->boxes && forest->counts;
+}
+
+void forest_free(Forest *forest) {
+    free(forest->trees);
+    free(forest->steps);
+    free(forest->ends);
+    free(forest->boxes);
+    free(forest->counts);
+}
+
+/* Lay out one tree's steps from `first` on; `subtrees` gets those with nodes, by node from the tree's own first. */
+static const char *lay_out(Forest *forest, const Arrays *arrays, Subtree root, Subtree *pending, Subtree *subtrees) {
     size_t n_pending = 0;
-    pending[n_pending++] = (Subtree){tree->node, tree->leaf, tree->n_leaves, 0};
+    uint32_t next = root.step + 1;
+    pending[n_pending++] = root;
     while (n_pending) {
         Subtree at = pending[--n_pending];
         if (at.n_leaves == 1) {
-            forest->depth = at.depth > forest->depth ? at.depth : forest->depth;
+            forest->steps[at.step] = (Step){INFINITY, 0, at.step};
+            forest->ends[at.step] = (End){at.leaf, at.depth, at.parent};
             continue;
         }
-        Node node = forest->nodes[at.node];
-        if (!node.left || node.left >= at.n_leaves)
+        uint32_t left = arrays->left[at.node];
+        if (!left || left >= at.n_leaves)
             return "a node that leads out";
-        if (node.dimension >= forest->width)
+        if (arrays->dimensions[at.node] >= arrays->width)
             return "a dimension that is none";
+        subtrees[at.node - root.node] = at;
+        forest->steps[at.step] = (Step){arrays->cuts[at.node], arrays->dimensions[at.node], next};
         /* no more subtrees wait than there are leaves, since each has one at least */
-        pending[n_pending++] = (Subtree){at.node + node.left, at.leaf + node.left, at.n_leaves - node.left, at.depth + 1};
-        pending[n_pending++] = (Subtree){at.node + 1, at.leaf, node.left, at.depth + 1};
+        pending[n_pending++] = (Subtree){at.node + left, at.leaf + left, at.n_leaves - left, next + 1, at.node, at.depth + 1};
+        pending[n_pending++] = (Subtree){at.node + 1, at.leaf, left, next, at.node, at.depth + 1};
+        next += 2;
     }
     return NULL;
 }
 
-const char *forest_check(Forest *forest) {
-    size_t leaf = 0, most = 0;
-    for (size_t t = 0; t < forest->n_trees; t++) {
+/* The lowest and highest values below a child: those of its box, or of its point. */
+static const float *sides_of(const Forest *forest, uint32_t node, uint32_t leaf, uint32_t n_leaves, const float **highest) {
+    if (n_leaves == 1)
+        return *highest = forest->points + (size_t)leaf * forest->width;
+    const Box *box = forest_box(forest, node);
+    *highest = box->sides + forest->stride;
+    return box->sides;
+}
+
+static void enclose(Forest *forest, const Arrays *arrays, const Subtree *at) {
+    uint32_t left = arrays->left[at->node];
+    const float *high[2], *low[2] = {
+        sides_of(forest, at->node + 1, at->leaf, left, &high[0]),
+        sides_of(forest, at->node + left, at->leaf + left, at->n_leaves - left, &high[1]),
+    };
+    Box *box = forest_box(forest, at->node);
+    memset(box, 0, forest->box_size);
+    float *lowest = box->sides, *highest = box->sides + forest->stride;
+    for (size_t j = 0; j < forest->width; j++) {
+        lowest[j] = low[0][j] < low[1][j] ? low[0][j] : low[1][j];
+        highest[j] = high[0][j] > high[1][j] ? high[0][j] : high[1][j];
+        box->span += (double)highest[j] - lowest[j];
+    }
+    box->inverse = 1.0f / ((float)at->depth + 1.0f);
+    box->parent = at->parent;
+}
+
+const char *forest_make(Forest *forest, const Arrays *arrays) {
+    Subtree *scratch = malloc(2 * arrays->n_leaves * sizeof *scratch), *subtrees = scratch + arrays->n_leaves;
+    const char *fault = allocate(forest, arrays) && scratch ? NULL : "";
+    size_t leaf = 0;
+    for (size_t t = 0; t < arrays->n_trees && !fault; t++) {
+        uint32_t n_leaves = arrays->leaves[t];
+        if (!n_leaves || n_leaves > arrays->n_leaves - leaf || (t + 1 == arrays->n_trees && leaf + n_leaves < arrays->n_leaves)) {
+            fault = "trees of other leaves";
+            break;
+        }
         Tree *tree = &forest->trees[t];
-        if (!tree->n_leaves || tree->n_leaves > forest->n_leaves - leaf)
-            return "trees of other leaves";
-        tree->leaf = (uint32_t)leaf;
-        tree->node = (uint32_t)(leaf - t);
-        tree->mass = 0.0;
-        for (size_t i = leaf; i < leaf + tree->n_leaves; i++) {
-            if (!forest->counts[i])
-                return "a leaf of no rows";
-            tree->mass += forest->counts[i];
+        *tree = (Tree){(uint32_t)(2 * leaf - t), 0.0, 0.0};
+        for (size_t i = leaf; i < leaf + n_leaves; i++) {
+            forest->counts[i] = arrays->counts[i];
+            tree->mass += arrays->counts[i];
+            fault = arrays->counts[i] ? fault : "a leaf of no rows";
         }
-        tree->scale = log2(tree->mass + 1.0) / (double)forest->n_trees;
-        leaf += tree->n_leaves;
-        most = tree->n_leaves > most ? tree->n_leaves : most;
+        tree->scale = log2(tree->mass + 1.0) / (double)arrays->n_trees;
+        Subtree root = {(uint32_t)(leaf - t), (uint32_t)leaf, n_leaves, tree->root, NONE, 0};
+        fault = fault ? fault : lay_out(forest, arrays, root, scratch, subtrees);
+        /* the last node first, so that the boxes of its children are there */
+        for (uint32_t i = n_leaves - 1; i-- > 0 && !fault;)
+            enclose(forest, arrays, &subtrees[i]);
+        leaf += n_leaves;
     }
-    if (leaf != forest->n_leaves || forest->n_nodes != forest->n_leaves - forest->n_trees)
-        return "trees of other leaves";
-    Subtree *pending = malloc((most + 1) * sizeof *pending);
-    const char *fault = pending ? NULL : "";
-    for (size_t t = 0; t < forest->n_trees && !fault; t++)
-        fault = check_tree(forest, &forest->trees[t], pending);
-    free(pending);
-    return fault;
-}
-
-/* Boxes of one tree's nodes, last node first, so that those of both children are there. */
-static void enclose_tree(Forest *forest, const Tree *tree, uint32_t *first_leaf, uint32_t *n_below) {
-    size_t width = forest->width;
-    uint32_t n_nodes = tree->n_leaves - 1;
-    first_leaf[0] = 0;
-    n_below[0] = tree->n_leaves;
-    for (uint32_t i = 0; i < n_nodes; i++) {
-        uint32_t left = forest->nodes[tree->node + i].left, right = n_below[i] - left;
-        if (left > 1) {
-            first_leaf[i + 1] = first_leaf[i];
-            n_below[i + 1] = left;
-        }
-        if (right > 1) {
-            first_leaf[i + left] = first_leaf[i] + left;
-            n_below[i + left] = right;
-        }
-    }
-    for (uint32_t i = n_nodes; i-- > 0;) {
-        uint32_t left = forest->nodes[tree->node + i].left;
-        const float *low[2], *high[2];
-        uint32_t child[2] = {i + 1, i + left}, leaf[2] = {first_leaf[i], first_leaf[i] + left};
-        uint32_t size[2] = {left, n_below[i] - left};
-        for (int side = 0; side < 2; side++) {
-            const float *box = forest->boxes + ((size_t)tree->node + child[side]) * 2 * width;
-            const float *point = forest->points + ((size_t)tree->leaf + leaf[side]) * width;
-            low[side] = size[side] > 1 ? box : point;
-            high[side] = size[side] > 1 ? box + width : point;
-        }
-        float *box = forest->boxes + ((size_t)tree->node + i) * 2 * width;
-        double span = 0.0;
-        for (size_t j = 0; j < width; j++) {
-            box[j] = low[0][j] < low[1][j] ? low[0][j] : low[1][j];
-            box[width + j] = high[0][j] > high[1][j] ? high[0][j] : high[1][j];
-            span += (double)box[width + j] - box[j];
-        }
-        forest->spans[tree->node + i] = span;
-    }
-}
-
-int forest_enclose(Forest *forest) {
-    size_t most = 1;
-    for (size_t t = 0; t < forest->n_trees; t++)
-        most = forest->trees[t].n_leaves > most ? forest->trees[t].n_leaves : most;
-    uint32_t *scratch = malloc(2 * most * sizeof *scratch);
-    if (!scratch)
-        return 0;
-    for (size_t t = 0; t < forest->n_trees; t++)
-        enclose_tree(forest, &forest->trees[t], scratch, scratch + most);
     free(scratch);
-    return 1;
+    return fault;
 }

@@ -91,68 +91,49 @@ typedef struct {
     Forest forest;
     Py_buffer points;
     int has_points;
-    uint32_t *counts;
 } ForestObject;
 
 /* Arrays as they are given, beside the points. */
 enum { A_COUNTS, A_LEAVES, A_DIMENSIONS, A_CUTS, A_LEFT, N_ARRAYS };
 
-/* Copy what a walk follows, so that nobody changes it after the check. Returns 0 without memory. */
-static int take(ForestObject *self, const Py_buffer views[N_ARRAYS]) {
-    Forest *forest = &self->forest;
-    forest->trees = calloc(forest->n_trees, sizeof *forest->trees);
-    forest->nodes = calloc(forest->n_nodes + 1, sizeof *forest->nodes);
-    forest->boxes = malloc((forest->n_nodes * 2 * forest->width + 1) * sizeof *forest->boxes);
-    forest->spans = malloc((forest->n_nodes + 1) * sizeof *forest->spans);
-    self->counts = malloc(forest->n_leaves * sizeof *self->counts);
-    if (!forest->trees || !forest->nodes || !forest->boxes || !forest->spans || !self->counts)
-        return 0;
-    memcpy(self->counts, views[A_COUNTS].buf, forest->n_leaves * sizeof *self->counts);
-    forest->counts = self->counts;
-    forest->points = self->points.buf;
-    for (size_t t = 0; t < forest->n_trees; t++)
-        forest->trees[t].n_leaves = ((const uint32_t *)views[A_LEAVES].buf)[t];
-    for (size_t i = 0; i < forest->n_nodes; i++)
-        forest->nodes[i] = (Node){
-            .cut = ((const float *)views[A_CUTS].buf)[i],
-            .dimension = ((const uint32_t *)views[A_DIMENSIONS].buf)[i],
-            .left = ((const uint32_t *)views[A_LEFT].buf)[i],
-        };
-    return 1;
-}
-
-/* Returns 0 with an exception. */
-static int fill(ForestObject *self, const Py_buffer views[N_ARRAYS], Py_ssize_t width) {
-    Forest *forest = &self->forest;
-    forest->n_leaves = (size_t)views[A_COUNTS].len / 4;
-    forest->n_trees = (size_t)views[A_LEAVES].len / 4;
-    forest->width = width < 0 ? 0 : (size_t)width;
-    int fit = forest->n_trees && forest->n_leaves >= forest->n_trees && forest->n_leaves <= INT32_MAX && forest->width &&
-              forest->width <= MAX_WIDTH;
-    forest->n_nodes = fit ? forest->n_leaves - forest->n_trees : 0;
-    fit = fit && fits(&self->points, "f", forest->n_leaves * forest->width) &&
-          fits(&views[A_COUNTS], "I", forest->n_leaves) && fits(&views[A_LEAVES], "I", forest->n_trees) &&
-          fits(&views[A_DIMENSIONS], "I", forest->n_nodes) && fits(&views[A_CUTS], "f", forest->n_nodes) &&
-          fits(&views[A_LEFT], "I", forest->n_nodes);
+/* Fill `arrays`; returns 0 with an exception where lengths or types are not those of a forest. */
+static int view(const ForestObject *self, const Py_buffer views[N_ARRAYS], Py_ssize_t width, Arrays *arrays) {
+    size_t n_leaves = (size_t)views[A_COUNTS].len / 4, n_trees = (size_t)views[A_LEAVES].len / 4;
+    int fit = n_trees && n_leaves >= n_trees && n_leaves <= INT32_MAX && width > 0 && width <= MAX_WIDTH;
+    size_t n_nodes = fit ? n_leaves - n_trees : 0;
+    fit = fit && fits(&self->points, "f", n_leaves * (size_t)width) && fits(&views[A_COUNTS], "I", n_leaves) &&
+          fits(&views[A_LEAVES], "I", n_trees) && fits(&views[A_DIMENSIONS], "I", n_nodes) &&
+          fits(&views[A_CUTS], "f", n_nodes) && fits(&views[A_LEFT], "I", n_nodes);
     if (!fit) {
         PyErr_SetString(PyExc_ValueError, "a forest is needed; got arrays of other lengths or types");
         return 0;
     }
-    const char *fault = take(self, views) ? NULL : "";
-    int enclosed = 0;
-    if (!fault) {
-        Py_BEGIN_ALLOW_THREADS
-        fault = forest_check(forest);
-        enclosed = !fault && forest_enclose(forest);
-        Py_END_ALLOW_THREADS
-    }
-    if (enclosed)
-        return 1;
+    *arrays = (Arrays){
+        .n_trees = n_trees,
+        .n_leaves = n_leaves,
+        .n_nodes = n_nodes,
+        .width = (size_t)width,
+        .points = self->points.buf,
+        .counts = views[A_COUNTS].buf,
+        .leaves = views[A_LEAVES].buf,
+        .dimensions = views[A_DIMENSIONS].buf,
+        .left = views[A_LEFT].buf,
+        .cuts = views[A_CUTS].buf,
+    };
+    return 1;
+}
+
+/* Returns 0 with an exception. */
+static int make(ForestObject *self, const Arrays *arrays) {
+    const char *fault;
+    Py_BEGIN_ALLOW_THREADS
+    fault = forest_make(&self->forest, arrays);
+    Py_END_ALLOW_THREADS
     if (fault && *fault)
         PyErr_Format(PyExc_ValueError, "a forest is needed; got %s", fault);
-    else
+    else if (fault)
         PyErr_NoMemory();
-    return 0;
+    return !fault;
 }
 
 static PyObject *forest_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs)) {
@@ -167,15 +148,16 @@ static PyObject *forest_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNU
     if (!self)
         return NULL;
     self->has_points = PyObject_GetBuffer(points, &self->points, PyBUF_ND | PyBUF_FORMAT) == 0;
-    int held = 0, filled = 0;
+    int held = 0, made = 0;
     for (; self->has_points && held < N_ARRAYS; held++)
         if (PyObject_GetBuffer(given[held], &views[held], PyBUF_ND | PyBUF_FORMAT) < 0)
             break;
+    Arrays arrays;
     if (held == N_ARRAYS)
-        filled = fill(self, views, width);
+        made = view(self, views, width, &arrays) && make(self, &arrays);
     while (held-- > 0)
         PyBuffer_Release(&views[held]);
-    if (filled)
+    if (made)
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
@@ -184,11 +166,7 @@ static PyObject *forest_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNU
 static void forest_dealloc(PyObject *object) {
     ForestObject *self = (ForestObject *)object;
     PyTypeObject *type = Py_TYPE(object);
-    free(self->forest.trees);
-    free(self->forest.nodes);
-    free(self->forest.boxes);
-    free(self->forest.spans);
-    free(self->counts);
+    forest_free(&self->forest);
     if (self->has_points)
         PyBuffer_Release(&self->points);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
