@@ -23,6 +23,8 @@ PAGES = [
     *sorted(ROOT.glob("containers/*/README.md")),
     *sorted((ROOT / "docs" / "algorithms").glob("*.md")),
 ]
+# the images that docker blocks are run with are those of one family, as in tests/images
+FAMILY = os.environ.get("FAMILY", "boosting")
 # files by which make knows that the environment is current
 STAMPS = ("dependencies", "packages")
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -50,6 +52,12 @@ def blocks(page: Path) -> list[Block]:
 
 def with_kind(kind: str) -> list[Path]:
     return [page for page in PAGES if any(block.kind == kind for block in blocks(page))]
+
+
+def families(page: Path) -> set[str]:
+    """Return the families whose files the page's docker blocks use."""
+    code = " ".join(block.code for block in blocks(page) if block.kind == "bash docker")
+    return set(re.findall(r"\bcontainers/(\w+)/", code))
 
 
 @pytest.fixture
@@ -127,9 +135,18 @@ def test_blocks_that_need_nginx_run(page: Path, checkout: Path) -> None:
     follow(page, checkout, {"bash nginx"})
 
 
+@pytest.mark.parametrize("page", with_kind("bash docker"), ids=lambda page: str(page.relative_to(ROOT)))
+def test_blocks_that_need_an_engine_use_one_family(page: Path) -> None:
+    assert len(families(page)) == 1
+
+
 @pytest.mark.image
 @pytest.mark.slow
-@pytest.mark.parametrize("page", with_kind("bash docker"), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [page for page in with_kind("bash docker") if families(page) == {FAMILY}],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_blocks_that_need_an_engine_run(page: Path, checkout: Path) -> None:
     follow(page, checkout, {"bash docker"})
 
@@ -147,11 +164,3 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not target.startswith("https://") and not (page.parent / target).exists()
     ]
     assert broken == []
-
-
-@pytest.mark.image
-@pytest.mark.slow
-def test_demo_trains_and_serves_in_the_image(checkout: Path) -> None:
-    done = run(Block("bash docker", "make demo ENGINE=docker"), checkout)
-    assert done.returncode == 0, done.stdout
-    assert "both in the image sagecask/xgboost:cpu" in (checkout / "demo" / "report.html").read_text(encoding="utf-8")

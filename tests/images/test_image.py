@@ -148,4 +148,4 @@ def test_train_and_serve_are_on_the_path_and_help_warns_of_nothing(family_image)
 def test_cpu_image_carries_no_gpu_library(family_image, inside):
     if not family_image.endswith(":cpu"):
         pytest.skip("the image under test is the one for GPUs")
-    assert inside("find / -xdev -name '*nccl*' -o -xdev -name 'libcu*.so*' | grep -v libcurl || true") == ""
+    assert inside("find / -xdev -name '*nccl*.so*' -o -xdev -name 'libcu*.so*' | grep -v libcurl || true") == ""
