@@ -97,7 +97,8 @@ def train(paths: Paths, name: str | None, environ: Mapping[str, str], stop: Call
     model = algorithm.fit(job)
     job.save(model)
     job.cluster.leave()
-    _log.info("model written to %s", paths.model)
+    if job.cluster.is_master:
+        _log.info("model written to %s", paths.model)
 
 
 def _only() -> str:
