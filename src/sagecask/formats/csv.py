@@ -16,7 +16,7 @@ from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.decimals import cells, trimmed
-from sagecask.formats.lines import blocks, quote, utf8
+from sagecask.formats.lines import quote, utf8, views
 from sagecask.formats.order import in_order
 from sagecask.formats.rounding import double_for_float32, halfway
 from sagecask.native import core
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from sagecask.formats.predictions import Predictions
     from sagecask.native.interface import Core
+
+    Text = bytes | memoryview
 
 # the comma comes late: where another of these occurs, it is a decimal comma
 DELIMITERS = "\t;|, "
@@ -44,7 +46,7 @@ class CsvCodec(Codec):
         self._core = core
 
     def read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
-        numbered = blocks(stream, layout.charset, where)
+        numbered = views(stream, layout.charset, where)
         for line, block in numbered:
             first = self._batch(block, line, layout, where)
             if first is not None:
@@ -64,15 +66,17 @@ class CsvCodec(Codec):
             raise DataError(f"{where}: at least one row is needed; got none")
         return batch
 
-    def _next(self, numbered: tuple[int, bytes], layout: Layout, where: str) -> Batch | None:
+    def _next(self, numbered: tuple[int, memoryview], layout: Layout, where: str) -> Batch | None:
         line, block = numbered
         return self._batch(block, line, layout, where)
 
-    def _batch(self, block: bytes, line: int, layout: Layout, where: str) -> Batch | None:
+    def _batch(self, block: Text, line: int, layout: Layout, where: str) -> Batch | None:
         """Return the rows of a block whose first line has the number `line`, or None when all its lines are blank."""
         delimiter = _delimiter(block, layout)
         quickly = _compiled(block, delimiter, layout, self._core) if self._core is not None else None
-        return _batch(block, line, replace(layout, delimiter=delimiter), where) if quickly is None else quickly
+        if quickly is not None:
+            return quickly
+        return _batch(bytes(block), line, replace(layout, delimiter=delimiter), where)
 
     def encode(self, predictions: Predictions) -> bytes:
         """Return one line per row; a list value becomes what `AnswerForm.csv_lists` says."""
@@ -114,17 +118,18 @@ def _quoted(values: list[object]) -> str:
 LISTS: dict[str, Callable[[list[object]], str]] = {"flat": _flat, "quoted": _quoted, "bracketed": json.dumps}
 
 
-def _compiled(block: bytes, delimiter: str, layout: Layout, core: Core) -> Batch | None:
+def _compiled(block: Text, delimiter: str, layout: Layout, core: Core) -> Batch | None:
     """Return the rows of a block, or None where it needs a closer look."""
     first = layout.label_size + layout.weighted
     if delimiter not in DELIMITERS:
         return None
-    columns = _first_line(block).count(delimiter.encode()) + 1
-    if columns <= first or layout.width not in {None, columns - first}:
-        return None
+    width = _first_line(block).count(delimiter.encode()) + 1 - first if layout.width is None else layout.width
+    columns = first + width
     # a row has at least its delimiters and a line end
+    if width < 1 or len(block) < columns - 1:
+        return None
     capacity = min(core.count_lines(block), len(block) // columns + 1)
-    lead, features = np.empty((capacity, first), np.float32), np.empty((capacity, columns - first), np.float32)
+    lead, features = np.empty((capacity, first), np.float32), np.empty((capacity, width), np.float32)
     rows, _, _, why = core.csv(block, ord(delimiter), lead, features)
     if why != END or not rows or (first and np.isnan(lead[:rows]).any()):
         return None
@@ -152,15 +157,15 @@ def _batch(block: bytes, line: int, layout: Layout, where: str) -> Batch | None:
     return _split(cells[:, :first], np.ascontiguousarray(cells[:, first:]), layout)
 
 
-def _delimiter(block: bytes, layout: Layout) -> str:
+def _delimiter(block: Text, layout: Layout) -> str:
     if layout.delimiter is not None:
         return layout.delimiter
     first = _first_line(block).strip().decode("utf-8", "replace")
     return next((each for each in DELIMITERS if each in first), ",")
 
 
-def _first_line(block: bytes) -> bytes:
-    filled = block.lstrip(b"\r\n")
+def _first_line(block: Text) -> bytes:
+    filled = bytes(block).lstrip(b"\r\n")
     end = filled.find(b"\n")
     return filled if end < 0 else filled[:end]
 

@@ -121,6 +121,9 @@ def test_weighted_and_unlabelled_rows_say_what_was_expected():
 def test_row_of_another_width_than_the_layout_is_refused():
     message = fault(b"1,2,3\n", Layout(label_size=1, width=5))
     assert message == f"{WHERE}, line 1: 3 columns, expected 6 (1 label, 5 features)"
+    # no memory is taken for what cannot be there
+    message = fault(b"1,2,3\n", Layout(label_size=1, width=10**15))
+    assert message.endswith(f"expected {10**15 + 1} (1 label, {10**15} features)")
 
 
 @pytest.mark.parametrize("cell", ["abc", "1_000", "1.2.3", "0x10", "\u0661", "1 2", "--1", "1e"])

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagecask.errors import DataError
+from sagecask.formats import lines
 from sagecask.formats.lines import blocks, quote, utf8
 
 CHARSETS = ["utf-8", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-32", "iso-8859-15"]
@@ -25,6 +26,24 @@ def test_blocks_join_to_the_whole_text(texts: list[str], charset: str):
     found = list(blocks(io.BytesIO(text.encode(charset)), charset, "f"))
     assert b"".join(block for _, block in found).decode() == text
     assert utf8(text.encode(charset), charset, "f").decode() == text
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("block_bytes", [1, 7, 20, 1000])
+def test_blocks_are_whole_lines_with_the_number_of_the_first(
+    charset: str, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lines, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(lines, "LINE_BYTES", 3)
+    text = "".join(f"{'x' * (number * 7 % 23)}\n" for number in range(50)) + "end"
+    found = list(blocks(io.BytesIO(text.encode(charset)), charset, "f"))
+    line = 1
+    for number, block in found[:-1]:
+        assert number == line
+        assert block.endswith(b"\n")
+        line += block.count(b"\n")
+    assert b"".join(block for _, block in found).decode(charset) == text
+    assert found[-1][0] == line
 
 
 def test_quote_is_short_and_printable():
