@@ -1,21 +1,24 @@
-"""Which center each row of a mini-batch is closest to, and what the rows of each center add up to; in torch."""
+"""Which center each row of a mini-batch is closest to, and what the rows of each center add up to; in numpy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-import torch
 
-from sagecask_vectors import devices
+from sagecask_vectors.kmeans import native
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-# numbers in one block of distances: what stays in a core's cache, and what keeps a GPU busy
-_BLOCK = {"cpu": 1 << 18, "cuda": 1 << 27}
+    Features: TypeAlias = NDArray[np.float32] | csr_matrix
+    Closest: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+# numbers in one block of products: what stays in a core's cache
+_BLOCK = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,79 +34,88 @@ class Tally:
     counts: NDArray[np.float64]
     errors: NDArray[np.float64]
 
+    @classmethod
+    def empty(cls, n_centers: int, width: int) -> Tally:
+        """Return zeros."""
+        return cls(np.zeros((n_centers, width)), np.zeros(n_centers), np.zeros(n_centers))
 
-class Rows:
-    """The rows of a mini-batch on a device.
+
+class Rows(Protocol):
+    """The rows of a mini-batch where they are multiplied."""
+
+    def closest(self, centers: NDArray[np.floating]) -> Closest:
+        """Return the closest of (K, n_features) centers and the squared distance to it, (n_rows,) each."""
+
+    def squared_distances(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return the squared distances to each of (m, n_features) points, (n_rows, m)."""
+
+    def tally(self, closest: Closest, n_centers: int) -> Tally:
+        """Add up the rows of each center."""
+
+
+def located(features: Features, origin: NDArray[np.float32], gpu: torch.device | None) -> Rows:
+    """Return (n_rows, n_features) float32 rows, dense or CSR, on the GPU or else in this process.
 
     Parameters
     ----------
-    features : (n_rows, n_features) float32, dense or CSR
     origin : (n_features,) what dense rows are measured from, as are all centers; zeros for CSR
     """
+    if gpu is None:
+        return HostRows(features, origin)
+    from sagecask_vectors.kmeans.assignment_gpu import DeviceRows  # noqa: PLC0415 - jobs on a CPU do without torch
 
-    def __init__(
-        self, features: NDArray[np.float32] | csr_matrix, where: torch.device, origin: NDArray[np.float32]
-    ) -> None:
-        self._where = where
-        self._rows = devices.features(features, where)
-        if origin.any():
-            self._rows = self._rows - devices.tensor(origin, where)
-        self._sparse = not isinstance(features, np.ndarray)
-        if not isinstance(features, np.ndarray):
-            # the row of each stored number
-            owners = np.repeat(np.arange(features.shape[0]), np.diff(features.indptr))
-            self._owners = torch.from_numpy(owners).to(where)
-        self._squares = self._square_lengths()
+    return DeviceRows(features, origin, gpu)
 
-    def __len__(self) -> int:
-        return int(self._rows.shape[0])
 
-    def closest(self, centers: NDArray[np.float64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the closest of (K, n_features) centers and the squared distance to it, (n_rows,) each."""
-        labels = torch.empty(len(self), dtype=torch.int64, device=self._where)
-        squared = torch.empty(len(self), dtype=torch.float32, device=self._where)
-        factors, constants = self._prepared(centers)
-        step = max(1, _BLOCK[self._where.type] // len(centers)) if not self._sparse else max(1, len(self))
-        for start in range(0, len(self), step):
-            block = self._distances(start, start + step, factors, constants)
-            torch.min(block, dim=1, out=(squared[start : start + step], labels[start : start + step]))
-        return labels, squared.add_(self._squares).clamp_(min=0)
+class HostRows:
+    """Rows in this process, multiplied by numpy, or by scipy where they are sparse."""
 
-    def squared_distances(self, centers: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the squared distances to each of (m, n_features) points, (n_rows, m)."""
-        block = self._distances(0, len(self), *self._prepared(centers))
-        found: NDArray[np.float32] = block.add_(self._squares[:, None]).clamp_(min=0).cpu().numpy()
+    def __init__(self, features: Features, origin: NDArray[np.float32]) -> None:
+        self._rows: Features = features - origin if origin.any() else features
+        if isinstance(self._rows, np.ndarray):
+            self._rows = np.ascontiguousarray(self._rows)
+            self._squares = np.einsum("ij,ij->i", self._rows, self._rows)
+        else:
+            self._squares = np.asarray(self._rows.multiply(self._rows).sum(axis=1), np.float32).reshape(-1)
+
+    def closest(self, centers: NDArray[np.floating]) -> Closest:
+        """See `Rows`."""
+        found = np.empty(len(self._squares), np.int64), np.empty(len(self._squares), np.float32)
+        placed = centers.astype(np.float32)
+        factors, halves = np.ascontiguousarray(placed.T), np.einsum("ij,ij->i", placed, placed) / 2
+        step = max(1, _BLOCK // len(centers))
+        # one array for the products of all blocks: new ones cost as much as the products
+        room = np.empty((min(step, len(self._squares)), len(centers)), np.float32)
+        for start in range(0, len(self._squares), step):
+            part = slice(start, start + step)
+            rows = self._rows[part]
+            products = (
+                np.matmul(rows, factors, out=room[: len(rows)]) if isinstance(rows, np.ndarray) else rows @ factors
+            )
+            native.closest(products, halves, self._squares[part], found[0][part], found[1][part])
         return found
 
-    def tally(self, labels: torch.Tensor, squared: torch.Tensor, n_centers: int) -> Tally:
-        """Add up the rows of each center."""
-        sums = torch.zeros((n_centers, self._rows.shape[1]), device=self._where)
-        if self._sparse:
-            cells = labels[self._owners] * self._rows.shape[1]
-            sums.view(-1).index_add_(0, cells + self._rows.col_indices(), self._rows.values())
-        else:
-            sums.index_add_(0, labels, self._rows)
-        errors = torch.zeros(n_centers, device=self._where).index_add_(0, labels, squared)
-        counts = torch.bincount(labels, minlength=n_centers)
-        return Tally(_numbers(sums), _numbers(counts), _numbers(errors))
+    def squared_distances(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """See `Rows`."""
+        placed = points.astype(np.float32)
+        distances: NDArray[np.float32] = self._rows @ placed.T
+        distances *= -2
+        distances += np.einsum("ij,ij->i", placed, placed)
+        distances += self._squares[:, None]
+        return np.maximum(distances, 0, out=distances)
 
-    def _prepared(self, centers: NDArray[np.floating]) -> tuple[torch.Tensor, torch.Tensor]:
-        placed = torch.from_numpy(centers.astype(np.float32)).to(self._where)
-        return placed.t(), (placed * placed).sum(dim=1)
+    def tally(self, closest: Closest, n_centers: int) -> Tally:
+        """See `Rows`."""
+        labels, squared = closest
+        tally = Tally.empty(n_centers, self._rows.shape[1])
+        if isinstance(self._rows, np.ndarray):
+            native.tally(self._rows, labels, squared, tally.sums, tally.counts, tally.errors)
+            return tally
+        from scipy.sparse import csr_matrix  # noqa: PLC0415 - as in formats.batch
 
-    def _distances(self, start: int, stop: int, factors: torch.Tensor, constants: torch.Tensor) -> torch.Tensor:
-        """Return squared distances less the rows' own square lengths."""
-        if self._sparse:
-            return (self._rows @ factors).mul_(-2).add_(constants)
-        return torch.addmm(constants, self._rows[start:stop], factors, alpha=-2)
-
-    def _square_lengths(self) -> torch.Tensor:
-        if not self._sparse:
-            return torch.einsum("ij,ij->i", self._rows, self._rows)
-        values = self._rows.values()
-        squares = torch.zeros(len(self), device=self._where)
-        return squares.index_add_(0, self._owners, values * values)
-
-
-def _numbers(values: torch.Tensor) -> NDArray[np.float64]:
-    return np.asarray(values.cpu().numpy(), np.float64)
+        ends = np.arange(len(labels) + 1)
+        members = csr_matrix((np.ones(len(labels)), labels, ends), shape=(len(labels), n_centers))
+        tally.counts[:] = np.bincount(labels, minlength=n_centers)
+        tally.errors[:] = np.bincount(labels, squared, n_centers)
+        tally.sums[:] = (members.T @ self._rows).toarray()
+        return tally

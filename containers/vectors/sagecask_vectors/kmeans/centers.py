@@ -44,13 +44,13 @@ class Centers:
         self.weights *= decay
         self.scatter *= decay
         self.weights += tally.counts
-        touched = tally.counts > 0
-        new, seen = tally.counts[touched, None], self.weights[touched, None]
-        step = (tally.sums[touched] - new * self.means[touched]) / seen
-        self.means[touched] += step
+        # a center without new rows has no step to make, whatever its weight
+        step = tally.sums - tally.counts[:, None] * self.means
+        step /= np.where(tally.counts > 0, self.weights, 1)[:, None]
+        self.means += step
         # squared distances to the old mean, less what the mean's way takes off them
         self.scatter += tally.errors
-        self.scatter[touched] -= self.weights[touched] * (step * step).sum(axis=1)
+        self.scatter -= self.weights * np.einsum("ij,ij->i", step, step)
         np.maximum(self.scatter, 0, out=self.scatter)
 
     def merge(self, kept: int, gone: int) -> None:

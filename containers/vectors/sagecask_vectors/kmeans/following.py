@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sagecask.errors import DataError
 from sagecask.formats import Batch, concatenate
-from sagecask_vectors.kmeans.assignment import Rows
+from sagecask_vectors.kmeans.assignment import located
 from sagecask_vectors.kmeans.centers import Centers
 from sagecask_vectors.kmeans.relocation import relocate
 from sagecask_vectors.kmeans.sample import Sample
@@ -18,16 +18,14 @@ from sagecask_vectors.kmeans.start import plus_plus, random_rows
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     from sagecask.cluster import Cluster
+    from sagecask_vectors.kmeans.assignment import Closest, Features, Rows
     from sagecask_vectors.kmeans.hyperparameters import KMeansHyperparameters
-
-    Features: TypeAlias = NDArray[np.float32] | csr_matrix
 
 SEED = 0
 # mini-batches in which centers still look for their places
-RELOCATING = 20
+RELOCATING = 10
 # what the last stage works with: rows at least, rows a center, bytes at most
 _SAMPLE_ROWS, _SAMPLE_ROWS_A_CENTER, _SAMPLE_BYTES = 10_000, 20, 256 << 20
 # as many centers as `auto` makes of fewer clusters
@@ -65,11 +63,11 @@ class Following:
     own_rows : those of this host
     """
 
-    def __init__(self, given: KMeansHyperparameters, cluster: Cluster, where: torch.device) -> None:
+    def __init__(self, given: KMeansHyperparameters, cluster: Cluster, gpu: torch.device | None) -> None:
         self.rows = self.own_rows = 0
         self._given = given
         self._cluster = cluster
-        self._where = where
+        self._gpu = gpu
         self._steps = 0
         self._waiting: list[MiniBatch] = []
         width = given.feature_dim
@@ -121,11 +119,11 @@ class Following:
         rows = concatenate(Batch(each.features) for each in self._waiting).features
         if isinstance(rows, np.ndarray):
             self.origin = _origin(rows)
-        located, draw = Rows(rows, self._where, self.origin), np.random.default_rng(SEED)
-        weights, count = np.ones(len(located)), min(n_centers(self._given), len(located))
+        there, draw = located(rows, self.origin, self._gpu), np.random.default_rng(SEED)
+        weights, count = np.ones(rows.shape[0]), min(n_centers(self._given), rows.shape[0])
 
         def distances(chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-            return located.squared_distances(self._points(rows, chosen))
+            return there.squared_distances(self._points(rows, chosen))
 
         if self._given.init_method == "random":
             chosen = random_rows(weights, count, draw)
@@ -140,30 +138,28 @@ class Following:
         self._waiting.clear()
 
     def _follow(self, centers: Centers, mini_batch: MiniBatch) -> None:
-        rows = Rows(mini_batch.features, self._where, self.origin)
-        labels, squared = rows.closest(centers.means)
-        if self._steps < RELOCATING and self._relocate(centers, mini_batch, rows, (labels, squared)):
-            labels, squared = rows.closest(centers.means)
-        tally = rows.tally(labels, squared, len(centers))
+        rows = located(mini_batch.features, self.origin, self._gpu)
+        closest = rows.closest(centers.means)
+        if self._steps < RELOCATING and self._relocate(centers, mini_batch, rows, closest):
+            closest = rows.closest(centers.means)
+        tally = rows.tally(closest, len(centers))
         if not mini_batch.whole:
             self._cluster.sum(tally.sums, tally.counts, tally.errors)
         half_life = self._given.half_life_time_size
         centers.update(tally, 0.5 ** (mini_batch.total / half_life) if half_life else 1.0)
         self._steps += 1
-        self._keep(mini_batch, labels.cpu().numpy()[mini_batch.own])
+        self._keep(mini_batch, closest[0][mini_batch.own])
 
-    def _relocate(
-        self, centers: Centers, mini_batch: MiniBatch, rows: Rows, closest: tuple[torch.Tensor, torch.Tensor]
-    ) -> bool:
+    def _relocate(self, centers: Centers, mini_batch: MiniBatch, rows: Rows, closest: Closest) -> bool:
         """Move centers to where they are of more use; return whether any was moved."""
-        labels, squared = (each.cpu().numpy() for each in closest)
+        labels, squared = closest
         counts = np.bincount(labels, minlength=len(centers)).astype(np.float64)
         draw = np.random.default_rng((SEED, 1, self._steps))
 
         def distances(chosen: NDArray[np.int64]) -> NDArray[np.float32]:
             return rows.squared_distances(self._points(mini_batch.features, chosen))
 
-        moves = list(relocate(centers, counts, squared.astype(np.float64), distances, draw))
+        moves = list(relocate(centers, counts, squared, distances, draw))
         for kept, gone, row in moves:
             centers.merge(kept, gone)
             self.sample.rename(gone, kept)

@@ -34,6 +34,9 @@ def reduce(
     points = Points(centers.means[seen].astype(np.float32), centers.weights[seen])
     _log.info("shrinking %d centers into %d", len(points.rows), given.k)
     trials = TRIALS if given.local_lloyd_num_trials == "auto" else given.local_lloyd_num_trials
+    if len(points.rows) <= given.k:
+        # whatever the start, each is its own center
+        trials = 1
     limits = given.local_lloyd_max_iter, given.local_lloyd_tol
     coarse = [lloyd(points, points.start(given.local_lloyd_init_method, given.k, draw), *limits) for _ in range(trials)]
     order = sorted(range(trials), key=lambda trial: coarse[trial][1])

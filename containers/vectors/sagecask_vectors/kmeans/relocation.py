@@ -21,7 +21,7 @@ _MARGIN = 2.0
 def relocate(
     centers: Centers,
     counts: NDArray[np.float64],
-    squared: NDArray[np.float64],
+    squared: NDArray[np.float32],
     distances: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     draw: np.random.Generator,
 ) -> Iterator[tuple[int, int, int]]:
@@ -37,18 +37,17 @@ def relocate(
     squared : (n_rows,) their squared distances
     distances : squared distances of all rows from some of them, (n_rows, n_some)
     """
-    chances = squared.sum()
-    if len(centers) < 2 or chances <= 0:
+    chances = np.cumsum(squared, dtype=np.float64)
+    if len(centers) < 2 or chances[-1] <= 0:
         return
-    likely = np.flatnonzero(squared > 0)
-    size = min(CANDIDATES, len(likely))
-    candidates = draw.choice(likely, size=size, replace=False, p=squared[likely] / chances)
+    found = np.searchsorted(chances, draw.random(CANDIDATES) * chances[-1], side="right")
+    candidates = np.unique(np.minimum(found, len(squared) - 1))
     apart = distances(candidates)
     weights = centers.weights + counts
     costs = _costs(centers.means, weights) * (len(squared) / weights.sum())
-    left = squared.copy()
-    for _ in range(size):
-        gains = np.maximum(left[:, None] - apart, 0).sum(axis=0)
+    left = squared
+    for _ in candidates:
+        gains = np.maximum(left[:, None] - apart, 0).sum(axis=0, dtype=np.float64)
         best = int(gains.argmax())
         kept, gone = np.unravel_index(int(costs.argmin()), costs.shape)
         if not gains[best] > _MARGIN * costs[kept, gone]:

@@ -63,12 +63,13 @@ class Sample:
         draws : (n_rows,) uniform in [0, 1)
         log_weight : what one of the rows counts
         """
-        priorities = log_weight - np.log1p(-draws)
-        taken = np.flatnonzero(priorities > self._threshold)
+        # log w - log (1 - u) > threshold, without a logarithm of each
+        taken = np.flatnonzero(draws > 1 - np.exp(log_weight - self._threshold))
         if not len(taken):
             return
+        priorities = log_weight - np.log1p(-draws[taken])
         self._rows.append(rows(taken))
-        self._logs.append(np.column_stack([priorities[taken], np.full(len(taken), log_weight), labels[taken]]))
+        self._logs.append(np.column_stack([priorities, np.full(len(taken), log_weight), labels[taken]]))
         self._count += len(taken)
         # with room to spare, so that rows are not moved for each mini-batch
         if self._count > 2 * self._room:
@@ -78,9 +79,9 @@ class Sample:
         """Drop what has no room."""
         rows, logs = np.concatenate(self._rows), np.concatenate(self._logs)
         if len(rows) > self._room:
-            order = np.argsort(-logs[:, 0], kind="stable")
-            self._threshold = float(logs[order[self._room], 0])
-            kept = np.sort(order[: self._room])
+            # the highest of those that go
+            self._threshold = float(np.partition(logs[:, 0], len(logs) - self._room - 1)[len(logs) - self._room - 1])
+            kept = logs[:, 0] > self._threshold
             rows, logs = rows[kept], logs[kept]
         self._rows, self._logs, self._count = [rows], [logs], len(rows)
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sagecask_vectors import devices
-from sagecask_vectors.kmeans.assignment import Rows
+from sagecask_vectors.kmeans.assignment import located
 from sagecask_vectors.kmeans.following import SEED, Following
 from sagecask_vectors.kmeans.model import KMeansModel
 from sagecask_vectors.kmeans.reduction import reduce
@@ -31,16 +30,26 @@ def train(job: Job[KMeansHyperparameters]) -> KMeansModel:
     ------
     DataError : rows do not have feature_dim numbers, or there are fewer than k
     """
-    where = devices.device(job.gpus)
-    following = Following(job.hyperparameters, job.cluster, where)
+    gpu = _gpu(job.gpus)
+    following = Following(job.hyperparameters, job.cluster, gpu)
     passes = follow(job, following)
     model, loss = finish(job, following)
     job.report.quality("train", "msd", "loss", loss)
     if "ssd" in job.hyperparameters.eval_metrics:
         job.report.quality("train", "ssd", "loss", loss * following.rows / passes)
     if "test" in job.channels and not job.cluster.any(job.stop_requested()):
-        score(model, job, where)
+        score(model, job, gpu)
     return model
+
+
+def _gpu(gpus: int) -> torch.device | None:
+    """Return the GPU where the job has one that can be used."""
+    if not gpus:
+        return None
+    from sagecask_vectors import devices  # noqa: PLC0415 - jobs on a CPU do without torch
+
+    device = devices.device(gpus)
+    return device if device.type == "cuda" else None
 
 
 def follow(job: Job[KMeansHyperparameters], following: Following) -> int:
@@ -76,7 +85,7 @@ def finish(job: Job[KMeansHyperparameters], following: Following) -> tuple[KMean
     return KMeansModel(centroids), float(loss[0])
 
 
-def score(model: KMeansModel, job: Job[KMeansHyperparameters], where: torch.device) -> None:
+def score(model: KMeansModel, job: Job[KMeansHyperparameters], gpu: torch.device | None) -> None:
     """Report msd and ssd, as far as they are asked for, over the test rows of all hosts."""
     given = job.hyperparameters
     totals = np.zeros(2)
@@ -85,8 +94,8 @@ def score(model: KMeansModel, job: Job[KMeansHyperparameters], where: torch.devi
     for batch in stream.epoch(given.mini_batch_size):
         origin = np.zeros_like(middle) if batch.sparse else middle
         centers = model.centroids.astype(np.float64) - origin
-        squared = Rows(batch.features, where, origin).closest(centers)[1]
-        totals += float(squared.double().sum()), len(batch)
+        squared = located(batch.features, origin, gpu).closest(centers)[1]
+        totals += float(squared.sum(dtype=np.float64)), len(batch)
     job.cluster.sum(totals)
     for metric in given.eval_metrics:
         job.report.quality("test", metric, "loss", totals[0] if metric == "ssd" else totals[0] / totals[1])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sagecask.cluster import Cluster
 
 # rows of one product: few enough that float32 sums lose no digit that matters, many enough for its speed
-BLOCK = 2048
+BLOCK = 1024
 
 
 class Moments:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sagecask_vectors.pca.hyperparameters import PCAHyperparameters
 
 # how far, in standard deviations, the mean may be from zero before float32 products lose digits that matter
-_FAR = 2.0
+_FAR = 0.5
 
 
 def train(job: Job[PCAHyperparameters]) -> PCAModel:
