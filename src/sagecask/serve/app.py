@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 from sagecask.serve.body import read_body
 from sagecask.serve.invocation import Invocations
 from sagecask.serve.metrics import Metrics
-from sagecask.serve.multi_model import PlainModelInvocation, add_models
+from sagecask.serve.multi_model import MAX_LOAD_BODY, PlainModelInvocation, add_models
 from sagecask.serve.open_inference import OneModel, add_open_inference
 from sagecask.serve.plain_invocation import FAILURE, PlainInvocation
 from sagecask.serve.refusals import TERMS, answer, refuse
@@ -35,9 +35,11 @@ class Application(Flask):
     """Flask, with the plain POST of /invocations answered before its contexts and routes.
 
     metrics_port : where /metrics has a port of its own, which then answers nothing else
+    max_body_bytes : longer bodies are refused by every route, so that nobody waits for their end; 0 is no limit
     """
 
     plain: PlainInvocation | None = None
+    max_body_bytes = 0
     metrics_port: str | None = None
     metrics: Metrics
 
@@ -67,6 +69,7 @@ def create_app(job: ServingJob, algorithm: Algorithm, model: Model, metrics: Met
     invocations = Invocations(job, inference, model)
     app = _application(job, metrics, "/ping, /invocations or /execution-parameters")
     app.plain = PlainInvocation(invocations, invocations.terms.max_body_bytes)
+    app.max_body_bytes = invocations.terms.max_body_bytes
 
     @app.before_request
     def know_terms() -> None:
@@ -90,6 +93,7 @@ def create_multi_model_app(job: ServingJob, models: LoadedModels, metrics: Metri
     """Return the WSGI application of a multi-model endpoint."""
     app = _application(job, metrics, "/ping, /execution-parameters, /models, /models/NAME or /models/NAME/invoke")
     app.plain = PlainModelInvocation(models)
+    app.max_body_bytes = max(job.max_body_bytes, MAX_LOAD_BODY) if job.max_body_bytes else 0
     add_models(app, models)
     add_open_inference(app, models)
     return app

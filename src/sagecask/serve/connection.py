@@ -6,7 +6,7 @@ import logging
 import socket
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import (
@@ -25,6 +25,8 @@ from sagecask.serve.collected_body import ChunkedBody, LengthBody
 
 if TYPE_CHECKING:
     from gunicorn.config import Config
+
+    from sagecask.serve.collected_body import CollectedBody
 
 _log = logging.getLogger(__name__)
 
@@ -48,13 +50,10 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     answering : whether a thread is at its request
     sending : whether that thread sends the answer
     leaving : whether the last answer was sent, so that nothing that comes is a request
-    counted : bytes of a request that is not whole, as the worker knows of them
-    heard : when some of such a request came last
+    cut_off : whether nothing can come
     """
 
-    answering = sending = leaving = False
-    counted = 0
-    heard = 0.0
+    answering = sending = leaving = cut_off = False
     _ended = False
     _dropped = 0
 
@@ -99,6 +98,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
 
     def shut(self) -> None:
         """Wake a thread that sends to the client, or have one see that it is gone; one that computes goes on."""
+        self.cut_off = True
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError as error:
@@ -111,7 +111,12 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
 
 
 class _Request(Request):  # type: ignore[misc]
-    """A request that believes no header about an address or scheme before the one that it came from."""
+    """A request that believes no header about an address or scheme before the one that it came from.
+
+    body : what is collected of it, once the head is parsed
+    """
+
+    body: Any
 
     def _peer_trusted_for_forwarded(self) -> tuple[dict[str, str], list[str]]:
         return {}, []
@@ -187,7 +192,7 @@ class CollectingParser(RequestParser):  # type: ignore[misc]
             self.unreader.buf.write(rest)
         return bool(body.ended or self._too_large(body))
 
-    def _too_large(self, body: LengthBody | ChunkedBody) -> bool:
+    def _too_large(self, body: CollectedBody) -> bool:
         return 0 < self._max_body_bytes < body.size
 
     def _ask_for_body(self) -> None:
@@ -197,7 +202,7 @@ class CollectingParser(RequestParser):  # type: ignore[misc]
         except OSError as error:
             _log.debug("the client left before its body was asked for: %s", error)
 
-    def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
+    def finish_body(self, **_bounds: object) -> bool:
         """Free the memory of the last request's body; return whether another request can follow it."""
         if self.mesg is None:
             return True

@@ -1,11 +1,10 @@
-"""Whom a worker cuts off where connections, threads or room for half-sent requests run short: who keeps it waiting."""
+"""Whom a worker cuts off where connections or threads run short: who keeps it waiting."""
 
 from __future__ import annotations
 
 import heapq
 import logging
 import resource
-import threading
 import time
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
@@ -19,8 +18,6 @@ _log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 20_000
 # files that are no connections: listeners, logs, models, what the system's libraries open
 RESERVED_FILES = 64
-# parts of requests that a worker keeps until the rest arrives
-COLLECTED_BYTES = 256 * 1024 * 1024
 # one in so many connections is closed at a time
 SHARE = 100
 # looks (of 5 ms) at which no thread was left, and time that a thread waits for a client, until that one is cut off
@@ -48,34 +45,17 @@ class Crowd:
     def __init__(self) -> None:
         self.connections: set[Connection] = set()
         self.attended: dict[Connection, float] = {}
-        self._guard = threading.Lock()
-        self._collected = 0
         self._short = 0
 
     def make_room(self) -> bool:
         """Close the connections that were quiet longest, none that is being answered; return whether there were any."""
-        closed = _close_quietest(list(self.connections))
-        _log.warning("%d connections are open, as many as can be: %d are closed", len(self.connections), closed)
-        return closed > 0
-
-    def keep(self, conn: Connection) -> None:
-        """Count what has arrived of a request that is not whole."""
-        arrived = conn.parser.collected()
-        with self._guard:
-            self._collected += arrived - conn.counted
-            conn.counted = arrived
-            full = self._collected > COLLECTED_BYTES
-        if full:
-            sending = [each for each in list(self.connections) if each.counted]
-            closed = _close_quietest(sending)
-            _log.warning("%d half-sent requests fill the room for them: %d are closed", len(sending), closed)
-
-    def let_go(self, conn: Connection) -> None:
-        """Count no longer what `keep` counted."""
-        if conn.counted:
-            with self._guard:
-                self._collected -= conn.counted
-                conn.counted = 0
+        candidates = [each for each in list(self.connections) if not each.answering]
+        count = max(1, len(self.connections) // SHARE)
+        quietest = heapq.nsmallest(count, candidates, attrgetter("timeout"))
+        for each in quietest:
+            each.shut()
+        _log.warning("%d connections are open, as many as can be: %d are closed", len(self.connections), len(quietest))
+        return bool(quietest)
 
     def relieve(self, *, short: bool) -> None:
         """Take a thread from the client that keeps it waiting longest, where that has left none for some time.
@@ -85,19 +65,10 @@ class Crowd:
         self._short = self._short + 1 if short else 0
         if self._short <= SHORT_LOOKS:
             return
-        waiting = [(since, conn) for conn, since in list(self.attended.items()) if conn.waits]
+        waiting = [(since, conn) for conn, since in list(self.attended.items()) if conn.sending]
         since, slowest = min(waiting, key=itemgetter(0), default=(0.0, None))
         waited = time.monotonic() - since
         if slowest is not None and waited > SLOW_SECONDS:
             _log.warning("every thread is taken: a client that one waited for %.1f s is cut off", waited)
             self.attended.pop(slowest, None)
             slowest.shut()
-
-
-def _close_quietest(candidates: list[Connection]) -> int:
-    """Close one in `SHARE`, at least one, of those that were quiet longest; return how many."""
-    count = max(1, len(candidates) // SHARE)
-    quietest = heapq.nsmallest(count, (each for each in candidates if not each.answering), attrgetter("timeout"))
-    for each in quietest:
-        each.shut()
-    return len(quietest)

@@ -21,6 +21,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from sagecask.serve.connection import Connection, settled
 from sagecask.serve.crowd import Crowd
+from sagecask.serve.half_sent import HalfSent
 from sagecask.serve.response import Environs, WholeResponse
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 STUCK_SECONDS = 2.0
 # after which a thread's turn passes on; others may wait that long, and twice as long where it has just begun
 PATIENCE_SECONDS = 0.005
-# what a client may still send after it was refused, so that it comes to read why
-DRAIN_BYTES = 128 * 1024 * 1024
 # looks without work after which the main thread sleeps until it is woken
 IDLE_LOOKS = 40
 NOTIFY_SECONDS = 1.0
@@ -85,8 +84,10 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         self._environs = Environs(self.cfg)
         self._settled = settled(self.cfg)
         self._limit: float = self.app.timeout_seconds
+        self._max_body_bytes: int = self.app.max_body_bytes
         self._crowd = Crowd()
         self._connections = self._crowd.connections
+        self._half_sent = HalfSent()
         self._started: dict[Connection, float] = {}
         self._late: set[Connection] = set()
         # who holds it waits for clients; passed on under the guard, as all that threads share is changed
@@ -135,7 +136,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
                 # where nobody can be sent away, not before the next second
                 self.set_accept_enabled(enabled=self._crowd.make_room())
             return
-        conn = Connection(self._settled, client, address, listener.getsockname())
+        conn = Connection(self._settled, client, address, listener.getsockname(), self._max_body_bytes)
         self._connections.add(conn)
         with self._guard:
             self.poller.register(client, selectors.EVENT_READ, conn)
@@ -152,7 +153,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             self.set_accept_enabled(enabled=True)
         end, idle = time.monotonic() + NOTIFY_SECONDS, 0
         while (left := end - time.monotonic()) > 0:
-            busy = self._work or not self._turn.locked()
+            busy = self._work or self._half_sent.waiting or not self._turn.locked()
             idle = 0 if busy else idle + 1
             self._asleep = idle > IDLE_LOOKS
             if self._bell.wait(left if self._asleep else PATIENCE_SECONDS):
@@ -163,6 +164,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             self._asleep = False
             self._pass_on()
             self._crowd.relieve(short=not self._turn.locked())
+            self._receive_again()
 
     def _pass_on(self) -> None:
         """Give the turn to another thread where the one that has it takes too long."""
@@ -175,6 +177,13 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
                 self._work = None
                 self._turn.release()
 
+    def _receive_again(self) -> None:
+        """Go on with the clients for whose bytes there was no room, once there is."""
+        if self._half_sent.waiting:
+            with self._guard:
+                for conn in self._half_sent.resumed():
+                    self.poller.register(conn.sock, selectors.EVENT_READ, conn)
+
     def _take_turns(self) -> None:
         while True:
             self._turn.acquire()
@@ -186,13 +195,19 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         if not isinstance(key.data, Connection):
             key.data(key.fileobj)
             return True
+        if not self._half_sent.admits(key.data):
+            with self._guard:
+                self.poller.unregister(key.fileobj)
+                self._half_sent.waiting[key.data] = None
+            self._bell.set()
+            return True
         work = self._work = _Work(key.data, time.monotonic())
         self._crowd.attended[work.conn] = work.since
         if self._asleep:
             self._bell.set()
-        kept = self._go_on(work.conn)
+        kept = self._go_on(work.conn) or work.conn.linger()
         if not kept:
-            self._leave(work)
+            self._close(work)
         self._crowd.attended.pop(work.conn, None)
         with self._guard:
             mine = self._work is work
@@ -212,22 +227,21 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             return False
         while conn.pending:
             self._started.setdefault(conn, time.monotonic())
-            if open_ended and not conn.parser.ready():
-                self._crowd.keep(conn)
+            ready = conn.parser.ready()
+            if open_ended and not ready:
+                self._half_sent.keep(conn)
                 return True
             if not self.handle(conn):
                 return False
             conn.set_timeout()
         return open_ended
 
-    def _leave(self, work: _Work) -> None:
+    def _close(self, work: _Work) -> None:
         with self._guard:
             if work.polled:
                 self.poller.unregister(work.conn.sock)
                 work.polled = False
-        # waits for the client to have read its answer, for which it may have to be through with sending
-        work.conn.leaving = True
-        util.close_graceful(work.conn.sock, max_drain=DRAIN_BYTES)
+        work.conn.close()
         self._connections.discard(work.conn)
         if not self.alive:
             self._bell.set()
@@ -235,7 +249,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
     def _forget(self, conn: Connection) -> None:
         self._late.discard(conn)
         self._started.pop(conn, None)
-        self._crowd.let_go(conn)
+        self._half_sent.let_go(conn)
 
     def handle(self, conn: Connection) -> object:
         """Answer one request; its time runs from its first byte to the last of the answer."""
@@ -243,7 +257,8 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         try:
             return super().handle(conn)
         finally:
-            conn.answering = conn.leaving = False
+            conn.answering = conn.sending = False
+            conn.parser.finish_body()
             self._forget(conn)
 
     def handle_request(self, req: Request, conn: Connection) -> bool:
@@ -253,7 +268,7 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
         if not self.alive:
             response.force_close()
         pieces = self.wsgi(environ, response.start_response)
-        conn.leaving = True
+        conn.sending = True
         try:
             for piece in pieces:
                 response.write(piece)

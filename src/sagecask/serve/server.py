@@ -13,7 +13,7 @@ from sagecask.serve.invocation_worker import InvocationWorker, hold_signals_whil
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flask import Flask
+    from sagecask.serve.app import Application
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -23,10 +23,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     settings : gunicorn's, by their names
     """
 
-    def __init__(self, app: Flask, timeout_seconds: float, settings: Mapping[str, Any]) -> None:
+    def __init__(self, app: Application, timeout_seconds: float, settings: Mapping[str, Any]) -> None:
         self._app = app
         self._settings = settings
         self.timeout_seconds = timeout_seconds
+        self.max_body_bytes = app.max_body_bytes
         super().__init__()
 
     def load_config(self) -> None:
@@ -35,7 +36,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self.cfg.set("logger_class", GunicornLog)
         self.cfg.set("worker_class", InvocationWorker)
 
-    def load(self) -> Flask:
+    def load(self) -> Application:
         return self._app
 
     def serve(self) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import contextmanager
 
 import pytest
 from gunicorn.config import Config
 from gunicorn.http import wsgi
 
-from sagecask.serve.connection import BODY_BYTES, Connection, settled
+from sagecask.serve.connection import Connection, settled
 from sagecask.serve.response import Environs, WholeResponse
 from sagecask.serve.workers import THREADS
 
@@ -18,12 +19,25 @@ from .test_http import exchange, post  # isort: skip
 LAST = b"Connection: close\r\n"
 
 
+@contextmanager
+def connected(**limit: int):
+    client, server = socket.socketpair()
+    with client, server:
+        yield Connection(settled(Config()), server, ("10.0.0.1", 5), ("10.0.0.2", 8080), **limit), client
+
+
 @pytest.fixture
 def connection():
     """A connection as the worker has it, and the client's end of it."""
-    client, server = socket.socketpair()
-    with client, server:
-        yield Connection(settled(Config()), server, ("10.0.0.1", 5), ("10.0.0.2", 8080)), client
+    with connected() as both:
+        yield both
+
+
+@pytest.fixture
+def limited():
+    """The same with a limit of 100 bytes to a body."""
+    with connected(max_body_bytes=100) as both:
+        yield both
 
 
 @pytest.mark.parametrize(
@@ -82,17 +96,42 @@ def test_connection_of_http_1_0_is_closed(probe_server):
     assert b"\r\nConnection: close\r\n" in answer
 
 
-def test_body_longer_than_what_is_collected_is_read_by_its_thread(connection):
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000", b"Transfer-Encoding: chunked"])
+def test_body_is_collected_to_its_end(connection, framing):
     conn, client = connection
-    client.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (2 * BODY_BYTES))
+    client.sendall(b"POST / HTTP/1.1\r\n%s\r\n\r\n" % framing + b"F4240\r\n" * (b"chunked" in framing))
+    assert conn.receive()
+    for _ in range(20):
+        assert not conn.parser.ready()
+        client.sendall(bytes(50_000))
+        assert conn.receive()
+    if b"chunked" in framing:
+        client.sendall(b"\r\n0\r\n\r\n")
+        assert conn.receive()
+    assert conn.parser.ready()
+    assert next(conn.parser).body.read() == bytes(1_000_000)
+    assert conn.parser.finish_body()
+    assert not conn.pending
+
+
+@pytest.mark.parametrize(
+    "sent", [b"Content-Length: 101\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nff\r\n" + bytes(101)]
+)
+def test_body_over_the_limit_is_answered_before_its_end(limited, sent):
+    conn, client = limited
+    client.sendall(b"POST / HTTP/1.1\r\n" + sent)
+    assert conn.receive()
+    assert conn.parser.ready()
+    next(conn.parser)
+    # nothing else can follow on the connection
+    assert not conn.parser.finish_body()
+
+
+def test_body_up_to_the_limit_is_collected(limited):
+    conn, client = limited
+    client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n" + bytes(99))
     assert conn.receive()
     assert not conn.parser.ready()
-    collected = 0
-    while not conn.parser.ready():
-        client.sendall(bytes(65536))
-        collected += 65536
-        assert conn.receive()
-    assert BODY_BYTES <= collected < 2 * BODY_BYTES
 
 
 def test_head_without_end_is_not_collected_for_ever(connection):
