@@ -20,6 +20,7 @@ PAGES = [
     ROOT / "docs" / "data.md",
     ROOT / "docs" / "batch_transform.md",
     ROOT / "docs" / "endpoints.md",
+    ROOT / "docs" / "distributed.md",
     *sorted(ROOT.glob("containers/*/README.md")),
     *sorted((ROOT / "docs" / "algorithms").glob("*.md")),
 ]
