@@ -184,6 +184,8 @@ def changed(name: str, index: int, value: float) -> Forest:
         (changed("left", 5, 2**32 - 1), "a forest is needed; got a node that leads out"),
         (changed("dimensions", 3, 2), "a forest is needed; got a dimension that is none"),
         (changed("leaves", 0, 0), "a forest is needed; got trees of other leaves"),
+        (changed("leaves", 0, 11), "a forest is needed; got trees of other leaves"),
+        (changed("leaves", 0, 12), "a forest is needed; got trees of other leaves"),
         (changed("leaves", 1, 7), "a forest is needed; got trees of other leaves"),
         (changed("leaves", 1, 5), "a forest is needed; got trees of other leaves"),
         (changed("leaves", 0, 2**32 - 1), "a forest is needed; got trees of other leaves"),

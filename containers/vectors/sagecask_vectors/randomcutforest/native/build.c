@@ -1,4 +1,4 @@
-/* Guha, Mishra, Roy and Schrijvers, Robust Random Cut Forest Based Anomaly Detection on Streams, ICML 2016, definition 1. */
+/* Guha, Mishra, Roy and Schrijvers, Robust Random Cut Forest Based Anomaly Detection on Streams, ICML 2016, def. 1. */
 #include <math.h>
 #include <stdlib.h>
 

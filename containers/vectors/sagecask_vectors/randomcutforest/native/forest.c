@@ -54,64 +54,78 @@ static const char *lay_out(Forest *forest, const Arrays *arrays, Subtree root, S
         subtrees[at.node - root.node] = at;
         forest->steps[at.step] = (Step){arrays->cuts[at.node], arrays->dimensions[at.node], next};
         /* no more subtrees wait than there are leaves, since each has one at least */
-        pending[n_pending++] = (Subtree){at.node + left, at.leaf + left, at.n_leaves - left, next + 1, at.node, at.depth + 1};
-        pending[n_pending++] = (Subtree){at.node + 1, at.leaf, left, next, at.node, at.depth + 1};
+        uint32_t right = at.n_leaves - left, depth = at.depth + 1;
+        pending[n_pending++] = (Subtree){at.node + left, at.leaf + left, right, next + 1, at.node, depth};
+        pending[n_pending++] = (Subtree){at.node + 1, at.leaf, left, next, at.node, depth};
         next += 2;
     }
     return NULL;
 }
 
-/* The lowest and highest values below a child: those of its box, or of its point. */
-static const float *sides_of(const Forest *forest, uint32_t node, uint32_t leaf, uint32_t n_leaves, const float **highest) {
-    if (n_leaves == 1)
-        return *highest = forest->points + (size_t)leaf * forest->width;
-    const Box *box = forest_box(forest, node);
-    *highest = box->sides + forest->stride;
-    return box->sides;
+/* The lowest and the highest values below a child: those of its box, or of its point. */
+static void sides_of(const Forest *forest, uint32_t node, uint32_t leaf, uint32_t n_leaves, const float *sides[2]) {
+    const Box *box = n_leaves > 1 ? forest_box(forest, node) : NULL;
+    sides[0] = box ? box->sides : forest->points + (size_t)leaf * forest->width;
+    sides[1] = box ? box->sides + forest->stride : sides[0];
 }
 
 static void enclose(Forest *forest, const Arrays *arrays, const Subtree *at) {
     uint32_t left = arrays->left[at->node];
-    const float *high[2], *low[2] = {
-        sides_of(forest, at->node + 1, at->leaf, left, &high[0]),
-        sides_of(forest, at->node + left, at->leaf + left, at->n_leaves - left, &high[1]),
-    };
+    const float *one[2], *other[2];
+    sides_of(forest, at->node + 1, at->leaf, left, one);
+    sides_of(forest, at->node + left, at->leaf + left, at->n_leaves - left, other);
     Box *box = forest_box(forest, at->node);
     memset(box, 0, forest->box_size);
     float *lowest = box->sides, *highest = box->sides + forest->stride;
     for (size_t j = 0; j < forest->width; j++) {
-        lowest[j] = low[0][j] < low[1][j] ? low[0][j] : low[1][j];
-        highest[j] = high[0][j] > high[1][j] ? high[0][j] : high[1][j];
+        lowest[j] = one[0][j] < other[0][j] ? one[0][j] : other[0][j];
+        highest[j] = one[1][j] > other[1][j] ? one[1][j] : other[1][j];
         box->span += (double)highest[j] - lowest[j];
     }
     box->inverse = 1.0f / ((float)at->depth + 1.0f);
     box->parent = at->parent;
 }
 
+/* Leaves of tree t, which begins at leaf `first`; 0 where they are not those of the arrays. */
+static uint32_t leaves_of(const Arrays *arrays, size_t t, size_t first) {
+    /* each tree behind it has one at least, the last one all that are left */
+    size_t behind = arrays->n_trees - 1 - t, room = arrays->n_leaves - first - behind, n_leaves = arrays->leaves[t];
+    return n_leaves <= room && (behind || n_leaves == room) ? (uint32_t)n_leaves : 0;
+}
+
+/* Returns 0 where a leaf stands for no row. */
+static int weigh(Forest *forest, const Arrays *arrays, Tree *tree, size_t first, size_t n_leaves) {
+    int sound = 1;
+    tree->mass = 0.0;
+    for (size_t i = first; i < first + n_leaves; i++) {
+        forest->counts[i] = arrays->counts[i];
+        tree->mass += arrays->counts[i];
+        sound &= arrays->counts[i] > 0;
+    }
+    tree->scale = log2(tree->mass + 1.0) / (double)arrays->n_trees;
+    return sound;
+}
+
 const char *forest_make(Forest *forest, const Arrays *arrays) {
-    Subtree *scratch = malloc(2 * arrays->n_leaves * sizeof *scratch), *subtrees = scratch + arrays->n_leaves;
+    Subtree *scratch = malloc(2 * arrays->n_leaves * sizeof *scratch);
     const char *fault = allocate(forest, arrays) && scratch ? NULL : "";
     size_t leaf = 0;
     for (size_t t = 0; t < arrays->n_trees && !fault; t++) {
-        uint32_t n_leaves = arrays->leaves[t];
-        if (!n_leaves || n_leaves > arrays->n_leaves - leaf || (t + 1 == arrays->n_trees && leaf + n_leaves < arrays->n_leaves)) {
-            fault = "trees of other leaves";
-            break;
-        }
         Tree *tree = &forest->trees[t];
-        *tree = (Tree){(uint32_t)(2 * leaf - t), 0.0, 0.0};
-        for (size_t i = leaf; i < leaf + n_leaves; i++) {
-            forest->counts[i] = arrays->counts[i];
-            tree->mass += arrays->counts[i];
-            fault = arrays->counts[i] ? fault : "a leaf of no rows";
-        }
-        tree->scale = log2(tree->mass + 1.0) / (double)arrays->n_trees;
-        Subtree root = {(uint32_t)(leaf - t), (uint32_t)leaf, n_leaves, tree->root, NONE, 0};
-        fault = fault ? fault : lay_out(forest, arrays, root, scratch, subtrees);
+        uint32_t n_leaves = leaves_of(arrays, t, leaf), step = (uint32_t)(2 * leaf - t);
+        Subtree root = {(uint32_t)(leaf - t), (uint32_t)leaf, n_leaves, step, NONE, 0};
+        Subtree *subtrees = scratch + arrays->n_leaves;
+        tree->root = root.step;
+        if (!root.n_leaves)
+            fault = "trees of other leaves";
+        else if (!weigh(forest, arrays, tree, leaf, root.n_leaves))
+            fault = "a leaf of no rows";
+        else
+            fault = lay_out(forest, arrays, root, scratch, subtrees);
         /* the last node first, so that the boxes of its children are there */
-        for (uint32_t i = n_leaves - 1; i-- > 0 && !fault;)
-            enclose(forest, arrays, &subtrees[i]);
-        leaf += n_leaves;
+        for (uint32_t i = root.n_leaves; i-- > 1 && !fault;)
+            enclose(forest, arrays, &subtrees[i - 1]);
+        leaf += root.n_leaves;
     }
     free(scratch);
     return fault;

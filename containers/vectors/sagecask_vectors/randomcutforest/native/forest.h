@@ -1,8 +1,8 @@
-/* Random cut trees in flat arrays: building them, checking those of a file, and scoring rows. Nothing here knows Python.
+/* Random cut trees in flat arrays: building them, checking those of a file, scoring rows. Nothing here knows Python.
  *
  * A file has a tree of k leaves as k - 1 nodes, each before its left subtree and that before its right one, and leaves
  * from left to right. With the number of leaves below a node's left child this is the whole tree: the node i whose
- * subtree begins at leaf a has its left subtree at node i + 1, leaf a, and its right one at node i + left, leaf a + left.
+ * subtree begins at leaf a has its left subtree at node i + 1, leaf a, its right one at node i + left, leaf a + left.
  * A subtree of one leaf has no node. */
 #ifndef SAGECASK_RANDOMCUTFOREST_H
 #define SAGECASK_RANDOMCUTFOREST_H
@@ -27,8 +27,8 @@ typedef struct {
     const float *cuts;
 } Arrays;
 
-/* On the way down: a row goes to `child` where its value is at most the cut, else to child + 1. A leaf's cut is infinite
- * and its child itself, so that a row which has arrived stays. */
+/* On the way down: a row goes to `child` where its value is at most the cut, else to child + 1. A leaf has an infinite
+ * cut and itself as child, so that a row which has arrived stays. */
 typedef struct {
     float cut;
     uint32_t dimension;

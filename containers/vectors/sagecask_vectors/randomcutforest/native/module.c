@@ -78,7 +78,7 @@ static PyObject *module_build(PyObject *Py_UNUSED(module), PyObject *args) {
             if (!built)
                 PyErr_NoMemory();
         } else {
-            PyErr_SetString(PyExc_ValueError, "float32 rows, a uint64 seed a tree and arrays of an item a row are needed");
+            PyErr_SetString(PyExc_ValueError, "float32 rows, uint64 seeds and arrays of an item a row are needed");
         }
     }
     while (held-- > 0)

@@ -1,14 +1,14 @@
 /* Scores of rows: how soon a row would be cut off from the points of each tree, were it put in.
  *
  * Put into a tree, a row x outside of a node's box is cut off right there with probability p = e / (e + s), where s is
- * the sum of the box's sides and e what the box must grow by to hold x (Guha et al., section 3). The expected reciprocal
+ * the sum of the box's sides and e what they must grow by to hold x (Guha et al., section 3). The expected reciprocal
  * depth of its leaf follows from the leaf that the cuts lead to upwards:
  *
  *     f(leaf) = 1 / (d + 1), or (1 - c / 2n) / (d + log2(c + 1)) at a point equal to x that c of n rows share
  *     f(node) = p / (d + 1) + (1 - p) f(child)
  *
- * with the depth d of leaf or node. From the first box that holds x upwards p is 0. The score is the mean over the trees
- * of f(root) log2(n + 1). */
+ * with the depth d of leaf or node. From the first box that holds x upwards p is 0. The score is the mean over trees of
+ * f(root) log2(n + 1). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
