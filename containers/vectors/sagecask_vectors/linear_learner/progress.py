@@ -53,7 +53,7 @@ class Progress:
         value, loss = float(standing.values[model]), float(standing.weighted[model])
         if self.best is None or (value, -loss) > (self.best.value, -self.best.loss):
             columns = slice(model * outputs, (model + 1) * outputs)
-            self.best = Best(value, loss, epoch, model, solver.weights[:, columns].cpu().numpy().copy())
+            self.best = Best(value, loss, epoch, model, solver.judged()[:, columns].cpu().numpy().copy())
         watched = -float(standing.weighted.min()) if self._by_loss else value
         # a gain in proportion to nothing is one of any size
         gain = watched - self.watched

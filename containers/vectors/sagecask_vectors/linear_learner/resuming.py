@@ -70,7 +70,7 @@ class Resuming:
         return int(epoch) + 1
 
     def _tensors(self) -> dict[str, torch.Tensor]:
-        tensors = {"weights": self._solver.weights}
+        tensors = {"weights": self._solver.weights, "average": self._solver.average}
         for name, memory in zip(("features", "bias"), self._solver.memories, strict=True):
             tensors |= {f"{name}_first": memory.first, f"{name}_second": memory.second}
         return tensors

@@ -74,9 +74,13 @@ class Selection:
         counts = torch.zeros(solver.n_models * 2 * N_BINS, dtype=torch.int64, device=where)
         size = max(256, min(16384, _MOST_OUTPUTS // solver.weights.shape[1]))
         seen, weight = 0, 0.0
+        weights = solver.judged()
         for batch in self.batches(size):
             assert batch.labels is not None
-            outputs, labels = solver.outputs(solver.rows(batch)), solver.labels(self.scaling.labels(batch.labels))
+            outputs, labels = (
+                solver.outputs(solver.rows(batch), weights),
+                solver.labels(self.scaling.labels(batch.labels)),
+            )
             losses = self.loss.value(outputs, labels)
             row_weights = solver.row_weights(labels) if self.shared_weights else None
             sums[0] += losses.sum(dim=0, dtype=torch.float64)

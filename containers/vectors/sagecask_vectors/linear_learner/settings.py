@@ -22,11 +22,12 @@ Optimizer = Literal["adam", "rmsprop", "sgd"]
 MODELS = 32
 # weights of all models together: with the optimizer's memory, four arrays of 4 bytes each
 MOST_WEIGHTS = 2**28
-LEARNING_RATES: dict[Optimizer, float] = {"adam": 0.01, "rmsprop": 0.01, "sgd": 0.05}
-HALVING_STEPS = 500
-OTHER_METHODS = 0.2
-L1 = (1e-7, 1e-3)
-WD = (1e-7, 1e-1)
+LEARNING_RATES: dict[Optimizer, float] = {"adam": 0.01, "rmsprop": 0.005, "sgd": 0.1}
+HALVING_STEPS = 400
+# shares of the other models
+SGD, RMSPROP = 0.5, 0.1
+L1 = (1e-7, 1e-4)
+WD = (1e-7, 1e-2)
 SEED = 20171129
 
 
@@ -83,8 +84,8 @@ def num_models(given: LinearLearnerHyperparameters, n_weights: int) -> int:
 def neighbourhood(given: LinearLearnerHyperparameters, count: int) -> list[ModelSettings]:
     """Return the settings of `count` models: the given ones, and others drawn around them.
 
-    What is given as 0 stays 0, and a method that is given stays; another number is drawn within a factor of 4 (learning
-    rate, halving of it) or 10 (l1, wd), and where `auto` leaves l1 and wd open from wide ranges.
+    What is given as 0 stays 0, and a method that is given stays; another number is drawn within a factor of 5 (learning
+    rate), 3 (steps until it has halved) or 10 (l1, wd), and from wide ranges where `auto` leaves l1 and wd open.
     """
     draw = np.random.default_rng(SEED)
     first = _given(given)
@@ -110,17 +111,17 @@ def _near(first: ModelSettings, given: LinearLearnerHyperparameters, places: NDA
     """Return other settings; places : (7,) in [0, 1), all drawn whatever is used, so that none changes the others."""
     method, rate, l1, sparse, wd, halving, weight = places.tolist()
     optimizer = first.optimizer
-    if given.optimizer == "auto" and method < OTHER_METHODS:
-        optimizer = "rmsprop" if method < OTHER_METHODS / 2 else "sgd"
+    if given.optimizer == "auto" and method < SGD + RMSPROP:
+        optimizer = "sgd" if method < SGD else "rmsprop"
     base = number(given.learning_rate, LEARNING_RATES[optimizer])
     return replace(
         first,
         optimizer=optimizer,
-        learning_rate=base * 4 ** (2 * rate - 1),
+        learning_rate=base * 5 ** (2 * rate - 1),
         l1=0.0 if given.l1 == "auto" and sparse < 0.5 else _penalty(given.l1, l1, L1),
         wd=_penalty(given.wd, wd, WD),
-        # a power of the factor that is given or stands for auto: halved as often, or up to 4 times as soon or late
-        lr_scheduler_factor=first.lr_scheduler_factor ** (4 ** (2 * halving - 1)),
+        # a power of the factor that is given or stands for auto: halved as often, or up to 3 times as soon or late
+        lr_scheduler_factor=first.lr_scheduler_factor ** (3 ** (2 * halving - 1)),
         positive_weight=weight,
     )
 

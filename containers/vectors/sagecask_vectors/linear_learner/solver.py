@@ -11,6 +11,10 @@ import torch
 from sagecask_vectors import devices
 from sagecask_vectors.linear_learner.optimizers import Coefficients, Memory, Rates
 
+# steps near the n-th weigh as its power of this: about the last tenth of all steps counts (Shamir and Zhang, ICML 2013,
+# section 4: polynomial-decay averaging)
+RECENCY = 8
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,6 +51,7 @@ class Solver:
 
     weights : (n_features + 1, n_models * n_outputs) float32 on the device, the bias in the last row; the columns of a
         model stand together
+    average : the weights of all steps so far, averaged with the later ones counting more
     steps : mini-batches so far
     """
 
@@ -55,6 +60,7 @@ class Solver:
     ) -> None:
         where = problem.scaler.where
         self.weights = torch.from_numpy(weights).to(where)
+        self.average = self.weights.clone()
         self.steps = 0
         self.n_models = len(settings)
         self._problem = problem
@@ -87,11 +93,16 @@ class Solver:
         memory.step(weights, self._gradient[:-1], rates, coefficients)
         if self._problem.use_bias:
             bias_memory.step(bias, self._gradient[-1:], rates * self._problem.bias_mult[0], bias_coefficients)
+        self.average.lerp_(self.weights, (RECENCY + 1) / (self.steps + RECENCY))
         return loss, count
 
-    def outputs(self, features: DenseRows | SparseRows, weights: torch.Tensor | None = None) -> torch.Tensor:
-        """Return (n_rows, n_models, n_outputs) float32, of these models or of others with as many outputs."""
-        raw = features.times(self.weights if weights is None else weights)
+    def judged(self) -> torch.Tensor:
+        """Return the weights that models are judged by: the averages, and 0 where the L1 penalty has led to 0."""
+        return torch.where(self.weights == 0, self.weights, self.average)
+
+    def outputs(self, features: DenseRows | SparseRows, weights: torch.Tensor) -> torch.Tensor:
+        """Return (n_rows, n_models, n_outputs) float32."""
+        raw = features.times(weights)
         return raw.view(len(raw), -1, self._problem.outputs)
 
     def row_weights(self, labels: torch.Tensor) -> torch.Tensor | None:
@@ -99,7 +110,7 @@ class Solver:
         return None if self._class_weights is None else self._class_weights[labels.long()]
 
     def _differentiate(self, features: DenseRows | SparseRows, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
-        outputs = self.outputs(features)
+        outputs = self.outputs(features, self.weights)
         weights = self.row_weights(labels)
         losses = self._problem.loss.value(outputs[:, :1], labels)
         self._problem.loss.differentiate(outputs, labels)
