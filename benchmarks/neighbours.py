@@ -1,10 +1,9 @@
 """k-NN: 10,000 rows against 100,000 of 64 features, ten neighbours, beside faiss and scikit-learn.
 
 Each contender is a fresh process on the same seeded clusters, in turn, the order rotated; it answers a part of the rows
-first, so that memory has been touched, then all of them under the clock; where other processes want the cores too, CPU
-time tells more than the clock does. `predict` is what a request runs, without
-decoding and encoding. Peak memory holds data and libraries; recall is the share of the ten nearest rows that were
-found.
+first, so that memory has been touched, then all of them under the clock. Where other processes want the cores too, CPU
+time tells more than the clock does. `predict` is what a request runs, without decoding and encoding. Peak memory holds
+data and libraries; recall is the share of the ten nearest rows that were found.
 
 BENCH_ROWS, BENCH_QUERIES, BENCH_REPEATS and BENCH_THREADS make it smaller.
 """

@@ -102,7 +102,7 @@ INFERENCE = Inference(
         ),
     },
     # the vectors are read straight into the array that is searched
-    multi_model=MultiModelInference(load_factor=2.0),
+    multi_model=MultiModelInference(load_factor=1.5),
 )
 
 DECLARATION = Declaration(
