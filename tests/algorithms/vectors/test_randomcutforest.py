@@ -137,6 +137,29 @@ def test_sample_is_dealt_out_in_equal_parts():
     assert len(np.unique(parts)) == 20
 
 
+class StopAfter:
+    """Asks for the end once it has been looked at so often."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def __call__(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+def test_stop_signal_leaves_a_forest_of_the_rows_so_far(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    files = {f"part-{part}.csv": csv(np.arange(100.0 * part, 100.0 * part + 100)[:, None]) for part in range(4)}
+    work = Work(JobDirectory(tmp_path), np.zeros((1, 1))).test_channel(np.array([[0, 1], [1, 1000]]))
+    work.directory.channel("train", files, "text/csv")
+    (tmp_path / "input/data/train/part-1.csv").rename(tmp_path / "input/data/train/part-9.csv")
+    work.job()
+    job = prepare(RCF, TrainingJob.read(work.directory.paths, {}), StopAfter(2))
+    points = np.sort(RCF.fit(job).forest.points, axis=None)
+    np.testing.assert_array_equal(points, [*range(100), *range(200, 300)])
+    assert capsys.readouterr().out == ""
+
+
 # --- hosts and memory
 
 

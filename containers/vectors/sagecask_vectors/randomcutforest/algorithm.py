@@ -65,8 +65,9 @@ class RandomCutForest(Algorithm):
         forest = Forest.build(parts, training.SEED)
         del parts
         model = RandomCutForestModel(forest, threads=len(os.sched_getaffinity(0)))
-        if "test" in job.channels:
-            training.report(job, training.evaluated(job, model))
+        found = training.evaluated(job, model) if "test" in job.channels else None
+        if found is not None:
+            training.report(job, found)
         return model
 
     def load(self, folder: Path, settings: InferenceSettings) -> RandomCutForestModel:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sagecask.errors import DataError, UserError
+from sagecask.errors import DataError, TrainingStopped, UserError
 from sagecask_vectors.randomcutforest.evaluation import detection
 from sagecask_vectors.randomcutforest.forest import memory_needed
 from sagecask_vectors.randomcutforest.hyperparameters import ACCURACY, PRECISION_RECALL_FSCORE
@@ -31,7 +32,7 @@ def random_of(stream: int) -> np.random.Generator:
 
 
 def sampled(job: Job[RandomCutForestHyperparameters]) -> NDArray[np.float32]:
-    """Return a uniform sample of all hosts' rows, the same on every host.
+    """Return a uniform sample of all hosts' rows, the same on every host; after a stop signal, of those seen so far.
 
     Raises
     ------
@@ -76,8 +77,8 @@ def check_memory(job: Job[RandomCutForestHyperparameters], n_rows: int, *, build
         )
 
 
-def evaluated(job: Job[RandomCutForestHyperparameters], model: RandomCutForestModel) -> Detection:
-    """Score the test channel; five bytes of each of its rows are kept.
+def evaluated(job: Job[RandomCutForestHyperparameters], model: RandomCutForestModel) -> Detection | None:
+    """Score the test channel; five bytes of each of its rows are kept. None where the job is to end before it is done.
 
     Raises
     ------
@@ -86,13 +87,17 @@ def evaluated(job: Job[RandomCutForestHyperparameters], model: RandomCutForestMo
     given = job.hyperparameters
     stream = Stream(job.channels["test"], job.cluster, label_size=1, feature_dim=given.feature_dim, labelled=True)
     scores, labels = [np.empty(0, np.float32)], [np.empty(0, np.bool_)]
-    for batch in stream.epoch(given.mini_batch_size):
-        assert batch.labels is not None
-        wrong = batch.labels[(batch.labels != 0) & (batch.labels != 1)]
-        if len(wrong):
-            raise DataError(f"{stream.where}: labels of 0 (normal) or 1 (anomaly) are needed; got {wrong[0]:g}")
-        scores.append(model.scores(batch))
-        labels.append(batch.labels == 1)
+    # a stop before the first row; the forest is there all the same
+    with suppress(TrainingStopped):
+        for batch in stream.epoch(given.mini_batch_size):
+            assert batch.labels is not None
+            wrong = batch.labels[(batch.labels != 0) & (batch.labels != 1)]
+            if len(wrong):
+                raise DataError(f"{stream.where}: labels of 0 (normal) or 1 (anomaly) are needed; got {wrong[0]:g}")
+            scores.append(model.scores(batch))
+            labels.append(batch.labels == 1)
+    if job.cluster.any(job.stop_requested()):
+        return None
     return detection(np.concatenate(scores), np.concatenate(labels), job.cluster)
 
 
