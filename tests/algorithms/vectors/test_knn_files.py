@@ -127,7 +127,12 @@ def test_damaged_index_is_refused_with_a_sentence(tmp_path, kind, damage, messag
         ({"k": 0}, 'a whole number of at least 1 under "k" is needed; got 0'),
         ({"k": "5"}, "a whole number of at least 1 under \"k\" is needed; got '5'"),
         ({"predictor_type": "x"}, '"predictor_type" must be one of classifier, regressor; got x'),
-        ({"dimension_reduction": []}, None),
+        ({"dimension_reduction": {}}, None),
+        ({"dimension_reduction": {"type": "none", "seed": 3}}, None),
+        (
+            {"dimension_reduction": {"type": "svd"}},
+            "a \"type\" of dimension reduction out of sign, fjlt and null; got 'svd'",
+        ),
         ({"dimension_reduction": "sign"}, "an object or null under \"dimension_reduction\" is needed; got 'sign'"),
         (
             {"dimension_reduction": {"type": "sign", "seed": 7, "target_dim": 8, "input_dim": 20}},

@@ -86,6 +86,7 @@ def read(path: Path) -> Description:
         got = text.get("predictor_type", "none")
         raise ModelDataError(f'{path}: "predictor_type" must be one of {", ".join(PREDICTOR_TYPES)}; got {got}')
     kind = reduction.get("type")
+    kind = None if str(kind).lower() in {"", "none"} else kind
     if kind in ("sign", "fjlt") and reduction.get("generator") != GENERATOR:
         raise ModelDataError(
             f"{path}: a projection drawn by the generator {GENERATOR} is needed, since a seed means other numbers to "

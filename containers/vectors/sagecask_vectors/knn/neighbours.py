@@ -147,7 +147,9 @@ class OnGpu:
 
     def __init__(self, index: Any) -> None:  # noqa: ANN401 - returns an index of faiss
         self._source = index
+        # the copy lives in the memory of the resources
         self._copy: Any = None
+        self._resources: Any = None
         self._looked = not hasattr(faiss, "StandardGpuResources")
         self._one_at_a_time = threading.Lock()
 
@@ -165,7 +167,8 @@ class OnGpu:
         if not faiss.get_num_gpus():
             return None
         try:
-            return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self._source())
+            self._resources = faiss.StandardGpuResources()
+            return faiss.index_cpu_to_gpu(self._resources, 0, self._source())
         except RuntimeError as error:
             _log.warning("the index stays on the CPU: faiss cannot put it onto the GPU (%s)", error)
             return None
