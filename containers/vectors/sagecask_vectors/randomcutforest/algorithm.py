@@ -51,14 +51,15 @@ class RandomCutForest(Algorithm):
     def fit(self, job: Job[RandomCutForestHyperparameters]) -> RandomCutForestModel:
         # serving does without what training imports
         from sagecask_vectors.randomcutforest import training  # noqa: PLC0415
-        from sagecask_vectors.randomcutforest.forest import Forest  # noqa: PLC0415
+        from sagecask_vectors.randomcutforest.forest import Forest, memory_needed  # noqa: PLC0415
         from sagecask_vectors.randomcutforest.sampling import dealt  # noqa: PLC0415
 
         n_trees = job.hyperparameters.num_trees
         sample = training.sampled(job)
         n_rows = len(sample) // n_trees
         _log.info("%d trees of %d rows each, out of a sample of %d", n_trees, n_rows, len(sample))
-        training.check_memory(job, n_trees * n_rows, building=True)
+        needed = memory_needed(n_trees * n_rows, sample.shape[1], scored="test" in job.channels)
+        training.check_memory(job, n_trees * n_rows, needed)
         # every host builds the same forest, so that each can score its part of the test channel
         parts = dealt(sample, n_trees, training.random_of(job.cluster.size + 1))
         del sample

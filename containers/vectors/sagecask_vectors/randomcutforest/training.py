@@ -9,7 +9,6 @@ import numpy as np
 
 from sagecask.errors import DataError, TrainingStopped, UserError
 from sagecask_vectors.randomcutforest.evaluation import detection
-from sagecask_vectors.randomcutforest.forest import memory_needed
 from sagecask_vectors.randomcutforest.hyperparameters import ACCURACY, PRECISION_RECALL_FSCORE
 from sagecask_vectors.randomcutforest.sampling import Reservoir, shares
 from sagecask_vectors.stream import Stream
@@ -41,7 +40,8 @@ def sampled(job: Job[RandomCutForestHyperparameters]) -> NDArray[np.float32]:
     given, cluster = job.hyperparameters, job.cluster
     capacity = given.num_trees * given.num_samples_per_tree
     mine = random_of(cluster.rank)
-    reservoir = Reservoir(capacity, given.feature_dim, mine, lambda n_rows: check_memory(job, n_rows, building=False))
+    row_bytes = 4 * given.feature_dim
+    reservoir = Reservoir(capacity, given.feature_dim, mine, lambda n: check_memory(job, n, n * row_bytes))
     for batch in Stream(job.channels["train"], cluster, feature_dim=given.feature_dim).epoch(given.mini_batch_size):
         reservoir.add(batch.features)
     seen = [int(each[0]) for each in cluster.gather(np.array([reservoir.seen], np.int64))]
@@ -49,25 +49,30 @@ def sampled(job: Job[RandomCutForestHyperparameters]) -> NDArray[np.float32]:
         raise DataError(
             f'channel "train": a row at least for each of {given.num_trees} trees is needed; got {sum(seen)} rows'
         )
-    share = shares(seen, min(capacity, sum(seen)), random_of(cluster.size))[cluster.rank]
+    n_rows = min(capacity, sum(seen))
+    share = shares(seen, n_rows, random_of(cluster.size))[cluster.rank]
     chosen = reservoir.sample
     if share < len(chosen):
         chosen = chosen[mine.permutation(len(chosen))[:share]]
-    return np.concatenate(cluster.gather(chosen)) if cluster.size > 1 else chosen
+    if cluster.size == 1:
+        return chosen
+    # what comes from the hosts, and all of it in one
+    check_memory(job, n_rows, 2 * n_rows * row_bytes)
+    return np.concatenate(cluster.gather(chosen))
 
 
-def check_memory(job: Job[RandomCutForestHyperparameters], n_rows: int, *, building: bool) -> None:
-    """Refuse a sample, or the forest of one that is there, which this host has no memory for.
+def check_memory(job: Job[RandomCutForestHyperparameters], n_rows: int, needed: int) -> None:
+    """Refuse a sample, or the forest of one, which this host has no memory for.
+
+    Parameters
+    ----------
+    needed : bytes to be allocated for a sample of `n_rows`
 
     Raises
     ------
     UserError : says how much is needed and how much is left
     """
     given = job.hyperparameters
-    needed = 4 * n_rows * given.feature_dim
-    if building:
-        # the sample is there already
-        needed = memory_needed(n_rows, given.feature_dim, scored="test" in job.channels)
     left = job.available_memory()
     if left is not None and needed > left:
         raise UserError(
