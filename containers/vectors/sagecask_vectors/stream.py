@@ -44,6 +44,8 @@ class Stream:
         self._layout = Layout(label_size=label_size)
         self._feature_dim = feature_dim
         self._labelled = labelled
+        self._begun = False
+        self._nothing: Batch | None = None
 
     @property
     def where(self) -> str:
@@ -64,16 +66,17 @@ class Stream:
         Raises
         ------
         DataError : no row at all, another number of features, a missing or infinite feature, or no label
-        TrainingStopped : a stop signal came before the first row
+        TrainingStopped : a stop signal came before the first row of the first epoch
         """
-        if self.sharded:
-            return self._in_step(self._sized(size))
-        batches = self._some(self._sized(size))
-        return batches if self._cluster.size == 1 else self._parts(batches)
+        if self._cluster.size == 1:
+            return self._some(self._sized(size))
+        return self._in_step(self._sized(size) if self.sharded else self._parts(self._some(self._sized(size))))
 
     def _some(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         first = next(batches, None)
         if first is None:
+            if self._begun:
+                return
             raise DataError(f"{self.where}: at least one row is needed; got none")
         yield first
         del first
@@ -86,9 +89,10 @@ class Stream:
 
     def _in_step(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         batch = next(batches, None)
-        nothing = self._no_rows(batch)
+        if self._nothing is None:
+            self._nothing = self._no_rows(batch)
         while self._cluster.any(batch is not None):
-            yield nothing if batch is None else batch
+            yield self._nothing if batch is None else batch
             batch = next(batches, None)
 
     def _no_rows(self, first: Batch | None) -> Batch:
@@ -143,14 +147,13 @@ class Stream:
             yield self._widened(batch)
 
     def _until_stopped(self) -> Iterator[Batch]:
-        seen = False
         try:
             for batch in self._channel.batches(self._layout):
-                seen = True
+                self._begun = True
                 yield batch
                 del batch
         except TrainingStopped:
-            if not seen:
+            if not self._begun:
                 raise
 
     def _check_width(self, batch: Batch, row: int) -> None:
