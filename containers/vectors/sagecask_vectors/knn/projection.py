@@ -42,8 +42,8 @@ class SignProjection:
 
     def __init__(self, input_dim: int, target_dim: int, seed: int) -> None:
         self.input_dim, self.target_dim = input_dim, target_dim
-        signs = _signs(np.random.PCG64(seed), input_dim * target_dim).reshape(input_dim, target_dim)
-        self._matrix = signs / np.float32(math.sqrt(target_dim))
+        self._matrix = _signs(np.random.PCG64(seed), input_dim * target_dim).reshape(input_dim, target_dim)
+        self._matrix /= np.float32(math.sqrt(target_dim))
 
     def __call__(self, rows: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
         product: NDArray[np.float32] = rows @ self._matrix
@@ -95,4 +95,7 @@ def hadamard(bits: int) -> NDArray[np.float32]:
 
 def _signs(draw: np.random.PCG64, count: int) -> NDArray[np.float32]:
     raw = draw.random_raw(-(-count // 64)).astype("<u8").view(np.uint8)
-    return np.unpackbits(raw, count=count).astype(np.float32) * 2 - 1
+    signs = np.unpackbits(raw, count=count).astype(np.float32)
+    signs *= 2
+    signs -= 1
+    return signs
