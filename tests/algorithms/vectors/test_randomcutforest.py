@@ -128,6 +128,8 @@ def test_hosts_contribute_by_the_rows_they_have_seen():
     assert (drawn.sum(axis=1) == 50).all()
     np.testing.assert_allclose(drawn.mean(axis=0), [45, 5, 0], atol=0.2)
     assert shares([3, 4], 7, random) == [3, 4]
+    # more rows than a 32-bit number counts
+    assert shares([30_000_000_000, 1], 20, random) == [20, 0]
 
 
 def test_sample_is_dealt_out_in_equal_parts():

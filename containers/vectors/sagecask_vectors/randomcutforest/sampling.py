@@ -78,7 +78,10 @@ def shares(seen: Sequence[int], n_rows: int, random: np.random.Generator) -> lis
     seen : rows that each host has drawn from
     n_rows : rows of the sample, at most the sum of `seen`
     """
-    return [int(count) for count in random.multivariate_hypergeometric(list(seen), n_rows, method="marginals")]
+    # numpy's hypergeometric distributions end at a billion rows
+    drawn = random.choice(sum(seen), n_rows, replace=False, shuffle=False)
+    hosts = np.searchsorted(np.cumsum(seen), drawn, side="right")
+    return [int(count) for count in np.bincount(hosts, minlength=len(seen))]
 
 
 def dealt(sample: NDArray[np.float32], n_trees: int, random: np.random.Generator) -> NDArray[np.float32]:
