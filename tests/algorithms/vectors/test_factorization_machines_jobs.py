@@ -205,6 +205,21 @@ def test_stop_keeps_the_model_so_far_or_ends_before_there_is_one(vectors_job, ma
     assert np.abs(model.weights.factors).max() > 0.3
 
 
+def test_stop_while_the_test_channel_is_scored_keeps_the_model(vectors_job, machine_data, capfd, caplog):
+    features, labels = machine_data
+    vectors_job.records("train", features, labels).records("test", features[:100], labels[:100])
+    # the log says when training has ended
+    vectors_job.stop = lambda: any(message.startswith("scoring") for message in caplog.messages)
+    with caplog.at_level(logging.INFO):
+        model = vectors_job.fit(NAME, **REGRESSOR | {"epochs": 2})
+    assert caplog.messages == [
+        "scoring the test channel",
+        "asked to stop while the test channel was scored: its metrics are left out",
+    ]
+    assert not any("test" in line for line in lines(capfd.readouterr()))
+    assert model.weights.factors.any()
+
+
 def test_gpu_job_with_sparse_rows_trains_on_the_cpu_and_says_so(vectors_job, machine_data, caplog):
     from dataclasses import replace
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,13 +69,9 @@ class Training:
         totals = Totals(classifier=self._classifier)
         for epoch in range(self._given.epochs):
             begin = time.perf_counter()
-            try:
-                totals, own, stopped = self._epoch(stream, epoch)
-            except TrainingStopped:
-                # there is a model once an epoch is done
-                if epoch == 0:
-                    raise
-                stopped = True
+            reached, own, stopped = self._epoch(stream, epoch)
+            # a stop may come before the first row
+            totals = reached if reached.rows else totals
             if stopped:
                 _log.info("asked to stop in epoch %d: the model so far is kept", epoch)
                 return totals, True
@@ -88,9 +85,15 @@ class Training:
         totals = Totals(classifier=self._classifier)
         stream = self._stream("test")
         first = 1
-        for batch in stream.epoch(ROWS):
-            totals.add(self._weights.scores(batch.features), self._labels(batch, stream, first))
-            first += len(batch)
+        _log.info("scoring the test channel")
+        # asked below in any case
+        with suppress(TrainingStopped):
+            for batch in stream.epoch(ROWS):
+                totals.add(self._weights.scores(batch.features), self._labels(batch, stream, first))
+                first += len(batch)
+        if self._job.cluster.any(self._job.stop_requested()):
+            _log.info("asked to stop while the test channel was scored: its metrics are left out")
+            return
         totals = totals.over(self._job.cluster)
         self._publish("test", totals)
         for name, _, value in totals.figures():
