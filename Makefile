@@ -14,6 +14,8 @@ DECODERS ?=
 # The images that `make base-image` made, where it made them; else the public one that the Dockerfiles name.
 BASE_IMAGE ?= $(shell docker image inspect sagecask/base >/dev/null 2>&1 && echo sagecask/base)
 BUILD_IMAGE ?= $(if $(filter sagecask/base,$(BASE_IMAGE)),sagecask/build)
+# One more place where the images' pip looks for wheels, such as builds of torch for CPUs alone.
+FIND_LINKS ?=
 # The classic builder writes the single-platform Docker schema 2 manifest that SageMaker takes.
 export DOCKER_BUILDKIT ?= 0
 # As in the images: waiting threads of OpenMP do not spin, which matters where cores are shared.
@@ -91,7 +93,7 @@ base-image: engine  ## make sagecask/base and sagecask/build from Debian package
 	images/base.sh
 
 BUILD = docker build --file Dockerfile.$(DEVICE) --network host --build-arg FAMILY=$(FAMILY) \
-	$(foreach name,BASE_IMAGE BUILD_IMAGE,$(if $($(name)),--build-arg $(name)=$($(name)))) \
+	$(foreach name,BASE_IMAGE BUILD_IMAGE FIND_LINKS,$(if $($(name)),--build-arg $(name)=$($(name)))) \
 	$(foreach name,VERSION REVISION CREATED,--build-arg $(name)=$($(name)))
 
 image:  ## build the images of FAMILY, and of each of its algorithms or ALGORITHM alone, for DEVICE (cpu or gpu)
