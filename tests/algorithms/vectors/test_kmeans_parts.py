@@ -106,7 +106,7 @@ def test_arrays_of_another_type_or_size_are_not_added(position, replaced):
     ]  # fmt: skip
     native.tally(*given)
     given[position] = replaced
-    with pytest.raises(ValueError, match="^tally: float32 rows, labels of centers and float64 sums are needed$"):
+    with pytest.raises(ValueError, match=r"^tally: float32 rows, labels of centers and float64 sums are needed$"):
         native.tally(*given)
 
 
