@@ -98,7 +98,7 @@ def test_randomized_mode_keeps_nearly_all_variance(vectors_job, sparse, subtract
     )  # fmt: skip
     values, _ = exact(table, 5, centred=subtract_mean)
     centred = table - (table.mean(axis=0) if subtract_mean else 0)
-    assert np.square(centred @ model.v).sum() > 0.999 * np.square(values).sum()
+    assert np.square(centred @ model.v).sum() > 0.995 * np.square(values).sum()
     # of the scale of regular mode
     np.testing.assert_allclose(model.s, values, rtol=0.03)
     np.testing.assert_allclose(model.v.T @ model.v, np.eye(5), atol=1e-5)
