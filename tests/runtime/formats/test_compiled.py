@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from sagecask import native
 from sagecask.errors import DataError
-from sagecask.formats import Batch, Codec, Layout, concatenate, recordio
+from sagecask.formats import Batch, Codec, Joined, Layout, recordio
 from sagecask.formats import lines as text_lines
 from sagecask.formats.csv import CsvCodec
 from sagecask.formats.framing import MAGIC, frame
@@ -54,8 +54,10 @@ def outcome(work: Callable[[], Batch]) -> object:
 
 
 def all_rows(codec: Codec, data: bytes, layout: Layout) -> Batch:
-    batches = [*codec.read(io.BytesIO(data), layout, "file")]
-    return concatenate(batches) if batches else Batch(np.empty((0, 0), np.float32))
+    joined = Joined()
+    for batch in codec.read_into(joined.room, io.BytesIO(data), layout, "file"):
+        joined.add(batch)
+    return joined.batch() if joined else Batch(np.empty((0, 0), np.float32))
 
 
 def same(codec: type[CsvCodec | LibsvmCodec | RecordioProtobufCodec], data: bytes, layout: Layout) -> object:
