@@ -27,11 +27,16 @@ def csv(*columns):
 
 
 class VectorsJob:
-    """Lays out channels and fits; `stop` may be set to a function that asks for the end."""
+    """Lays out channels and fits.
+
+    stop : may be set to a function that asks for the end
+    checkpointed : whether the job has a checkpoint folder, from which a second fit goes on
+    """
 
     def __init__(self, directory: JobDirectory) -> None:
         self.directory = directory
         self.stop = lambda: False
+        self.checkpointed = False
 
     def records(self, channel, features, labels=None, name="part-1.pbr"):
         """Add a recordIO-protobuf file; features : dense or CSR."""
@@ -51,7 +56,8 @@ class VectorsJob:
         paths = self.directory.paths
         resource = {"current_host": hosts[0], "hosts": list(hosts), "network_interface_name": "eth0"}
         paths.resource_config.write_text(json.dumps(resource))
-        (paths.config / "checkpointconfig.json").write_text(json.dumps({"LocalPath": str(paths.checkpoints)}))
+        if self.checkpointed:
+            (paths.config / "checkpointconfig.json").write_text(json.dumps({"LocalPath": str(paths.checkpoints)}))
         return prepare(registry.load(algorithm), TrainingJob.read(paths, {}), self.stop)
 
     def fit(self, algorithm, **hyperparameters):

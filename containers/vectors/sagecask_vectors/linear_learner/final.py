@@ -65,6 +65,11 @@ class Final:
         loss = self._add(model, batches(self._size), scores)
         self._report(channel, loss, scores)
 
+    def on_sample(self, model: LinearModel, sample: Batch) -> None:
+        """Report the loss of the model on sampled train rows."""
+        loss = self._add(model, iter([sample]), self._scores())
+        self._job.report.quality("train", self._loss.objective, "loss", loss)
+
     def _scores(self) -> Scores:
         given = self._given
         if given.predictor_type == "binary_classifier":
@@ -88,7 +93,7 @@ class Final:
         return min(max(raw, -limit), limit)
 
     def _add(self, model: LinearModel, batches: Iterator[Batch], scores: Scores) -> float:
-        """Add the rows of all hosts to the scores and return their mean loss in the label's unit."""
+        """Add the rows of all hosts to the scores and return their mean loss, of labels as they are trained on."""
         sums = np.zeros(2)
         for batch in batches:
             assert batch.labels is not None
@@ -99,10 +104,13 @@ class Final:
             sums += float(self._loss.value(outputs, labels).sum(dtype=torch.float64)), len(batch)
         scores.merge(self._job.cluster)
         self._job.cluster.sum(sums)
-        return float(sums[0] / sums[1]) * self._label_scale**self._loss.power
+        return float(sums[0] / sums[1])
 
     def _report(self, channel: str, loss: float, scores: Scores) -> None:
         report = self._job.report
+        if channel != "train":
+            # the objective of training stays that of training, elsewhere it has the label's unit
+            loss *= self._label_scale**self._loss.power
         report.quality(channel, self._loss.objective, "loss", loss)
         for name, kind, value in scores.lines():
             report.quality(channel, name, kind, float(value))

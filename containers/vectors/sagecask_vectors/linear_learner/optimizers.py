@@ -54,8 +54,14 @@ class Coefficients:
             "rmsprop": (0.0, 1.0, RMSPROP_DECAY, 1 - RMSPROP_DECAY, 1.0, EPSILON),
             "sgd": (momentum, 1.0, 0.0, 0.0, 0.0, 1.0),
         }
+        # momentum adds up to gradients 1 / (1 - momentum) times as large, and the L1 penalty has to keep up
+        pull = {"adam": 1.0, "rmsprop": 1.0, "sgd": 1 / (1 - momentum)}
         table = np.array(
-            [(*rows[each.optimizer], each.wd * penalty[0], each.l1 * penalty[1]) for each in settings], np.float32
+            [
+                (*rows[each.optimizer], each.wd * penalty[0], each.l1 * penalty[1] * pull[each.optimizer])
+                for each in settings
+            ],
+            np.float32,
         )
         columns = torch.from_numpy(np.repeat(table, outputs, axis=0).T.copy()).to(where)
         self.c1, self.k1, self.c2, self.k2, self.s, self.e, self.wd, self.l1 = columns

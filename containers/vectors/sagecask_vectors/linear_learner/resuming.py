@@ -94,8 +94,8 @@ class Resuming:
     def _read(self, path: Path) -> dict[str, NDArray[Any]]:
         blank = self._blank()
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in blank}
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                arrays = {name: saved[name] for name in blank}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
             raise ModelDataError(f"{path}: a whole checkpoint of linear-learner is needed; got {error}") from error
         for name, array in arrays.items():

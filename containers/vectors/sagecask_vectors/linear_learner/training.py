@@ -62,6 +62,7 @@ class Training:
         width = None if given.feature_dim == "auto" else given.feature_dim
         train = _labelled(job, "train", width)
         sample = next(train.epoch(given.num_point_for_scaler))
+        self._sample = sample
         others = [name for name in job.channels if name != "train"]
         self._rows = {"train": train} | {name: _labelled(job, name, sample.width) for name in others}
         self._scaling = _scaling(job, sample)
@@ -163,6 +164,8 @@ class Training:
         link = _LINKS.get(settings.loss_name(self._given), "identity")
         model = LinearModel(weights, bias, self._given.predictor_type, link)
         final = Final(self._job, self._loss, self._scaling.label_scale)
+        if self._selection.name != "train":
+            final.on_sample(model, self._sample)
         model = final.on_selection(model, self._selection)
         if "test" in self._rows:
             final.on(model, "test", self._rows["test"].epoch)
