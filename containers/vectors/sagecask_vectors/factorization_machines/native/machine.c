@@ -175,33 +175,53 @@ INLINE Step step_of(const Settings *settings, int group, float scale, float corr
     return (Step){settings->rate[group] * correction, settings->decay[group], settings->epsilon, settings->clip, scale};
 }
 
-INLINE float correction_of(const Moments *moments, int64_t steps) {
-    return moments->correction[steps < N_CORRECTIONS ? steps - 1 : N_CORRECTIONS - 1];
+INLINE float corrected(const Moments *moments, Moment *moment) {
+    moment->steps += moment->steps < N_CORRECTIONS;
+    return moments->correction[moment->steps - 1];
 }
 
-INLINE void step(Machine *machine, const int32_t *touched, size_t n_touched, double bias, const float *linear,
-                 const float *factors, float scale) {
-    Weights *weights = &machine->weights;
+INLINE void step_feature(Machine *machine, size_t feature, const float *linear, const float *factors, float scale) {
     Moments *moments = &machine->moments;
-    const Settings *settings = &machine->settings;
-    size_t n = weights->n_factors;
-    float bias_slope = (float)bias;
-    adam(1, &bias_slope, weights->bias, &moments->bias[0], &moments->bias[1],
-         step_of(settings, BIAS, scale, correction_of(moments, ++moments->bias_steps)));
-    for (size_t slot = 0; slot < n_touched; slot++) {
-        size_t feature = (size_t)touched[slot];
-        moments->steps[feature] += moments->steps[feature] < N_CORRECTIONS;
-        float correction = correction_of(moments, moments->steps[feature]);
-        adam(1, linear + slot, weights->linear + feature, moments->linear[0] + feature, moments->linear[1] + feature,
-             step_of(settings, LINEAR, scale, correction));
-        adam(n, factors + slot * n, weights->factors + feature * n, moments->factors[0] + feature * n,
-             moments->factors[1] + feature * n, step_of(settings, FACTORS, scale, correction));
+    Moment *moment = moments->linear + feature;
+    size_t n = machine->weights.n_factors;
+    float correction = corrected(moments, moment), *means = moments->factors + 2 * feature * n;
+    adam(1, linear, machine->weights.linear + feature, &moment->mean, &moment->square,
+         step_of(&machine->settings, LINEAR, scale, correction));
+    adam(n, factors, machine->weights.factors + feature * n, means, means + n,
+         step_of(&machine->settings, FACTORS, scale, correction));
+}
+
+INLINE void step_bias(Machine *machine, double bias, float scale) {
+    Moment *moment = &machine->moments.bias;
+    float slope = (float)bias;
+    adam(1, &slope, machine->weights.bias, &moment->mean, &moment->square,
+         step_of(&machine->settings, BIAS, scale, corrected(&machine->moments, moment)));
+}
+
+/* A step by the gradient that was added up. */
+INLINE void step(Machine *machine, float scale) {
+    const Gradient *gradient = &machine->gradient;
+    size_t n_features = machine->weights.n_features, n = machine->weights.n_factors;
+    step_bias(machine, gradient->bias, scale);
+    /* in the order of memory where most of it is touched: half the time of that in which features came */
+    if (gradient->n_touched > n_features / 4) {
+        for (size_t feature = 0; feature < n_features; feature++)
+            if (gradient->slot_of[feature]) {
+                size_t slot = (size_t)gradient->slot_of[feature] - 1;
+                step_feature(machine, feature, gradient->linear + slot, gradient->factors + slot * n, scale);
+            }
+        return;
     }
+    for (size_t slot = 0; slot < gradient->n_touched; slot++)
+        step_feature(machine, (size_t)gradient->touched[slot], gradient->linear + slot, gradient->factors + slot * n,
+                     scale);
 }
 
 CLONES void machine_step(Machine *machine, const int32_t *touched, size_t n_touched, double bias, const float *linear,
                          const float *factors, float scale) {
-    step(machine, touched, n_touched, bias, linear, factors, scale);
+    step_bias(machine, bias, scale);
+    for (size_t slot = 0; slot < n_touched; slot++)
+        step_feature(machine, (size_t)touched[slot], linear + slot, factors + slot * machine->weights.n_factors, scale);
 }
 
 void machine_clear(Machine *machine) {
@@ -214,12 +234,10 @@ void machine_clear(Machine *machine) {
 
 CLONES void machine_train(Machine *machine, const Rows *rows, size_t size, const float *labels, float scale,
                           float *scores) {
-    Gradient *gradient = &machine->gradient;
     for (size_t start = 0; start < rows->n_rows; start += size) {
         size_t stop = rows->n_rows - start < size ? rows->n_rows : start + size;
         add(machine, rows, start, stop, labels, scores);
-        step(machine, gradient->touched, gradient->n_touched, gradient->bias, gradient->linear, gradient->factors,
-             scale > 0 ? scale : 1 / (float)(stop - start));
+        step(machine, scale > 0 ? scale : 1 / (float)(stop - start));
         machine_clear(machine);
     }
 }
@@ -227,17 +245,13 @@ CLONES void machine_train(Machine *machine, const Rows *rows, size_t size, const
 int machine_make(Machine *machine) {
     size_t n_features = machine->weights.n_features, n_factors = machine->weights.n_factors;
     Moments *moments = &machine->moments;
-    for (int order = 0; order < 2; order++) {
-        /* pages that no feature touches are never taken from the system */
-        moments->linear[order] = calloc(n_features, sizeof(float));
-        moments->factors[order] = calloc(n_features * n_factors, sizeof(float));
-    }
-    moments->steps = calloc(n_features, sizeof(int32_t));
+    /* pages that no feature touches are never taken from the system */
+    moments->linear = calloc(n_features, sizeof *moments->linear);
+    moments->factors = calloc(n_features, 2 * n_factors * sizeof(float));
     moments->correction = malloc(N_CORRECTIONS * sizeof(float));
     machine->gradient.slot_of = calloc(n_features, sizeof(int32_t));
     machine->sums = malloc(n_factors * sizeof(float));
-    if (!moments->linear[0] || !moments->linear[1] || !moments->factors[0] || !moments->factors[1] || !moments->steps ||
-        !moments->correction || !machine->gradient.slot_of || !machine->sums)
+    if (!moments->linear || !moments->factors || !moments->correction || !machine->gradient.slot_of || !machine->sums)
         return 0;
     double power1 = 1, power2 = 1;
     for (int steps = 0; steps < N_CORRECTIONS; steps++) {
@@ -250,11 +264,8 @@ int machine_make(Machine *machine) {
 
 void machine_free(Machine *machine) {
     Gradient *gradient = &machine->gradient;
-    for (int order = 0; order < 2; order++) {
-        free(machine->moments.linear[order]);
-        free(machine->moments.factors[order]);
-    }
-    free(machine->moments.steps);
+    free(machine->moments.linear);
+    free(machine->moments.factors);
     free(machine->moments.correction);
     free(gradient->slot_of);
     free(gradient->touched);

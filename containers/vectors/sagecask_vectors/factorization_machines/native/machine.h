@@ -32,12 +32,16 @@ typedef struct {
     float epsilon, clip;
 } Settings;
 
-/* Means of gradients and of their squares; steps counts the mini-batches that each feature took part in. */
+/* What the optimizer keeps of a single weight, and how many mini-batches its feature took part in. */
 typedef struct {
-    float bias[2], *linear[2], *factors[2];
-    int64_t bias_steps;
-    int32_t *steps;
-    float *correction;
+    float mean, square;
+    int32_t steps;
+} Moment;
+
+/* factors has n_factors means of a feature, then its n_factors means of squares: neighbours, as they are used together */
+typedef struct {
+    Moment bias, *linear;
+    float *factors, *correction;
 } Moments;
 
 /* Sums over the rows of a mini-batch, a slot for each of its features; slot_of holds slot + 1, or 0 for none. */
@@ -73,7 +77,7 @@ int machine_reserve(Machine *machine, const Rows *rows, size_t size);
 /* Add the rows from `start` to `stop` to the gradient, write their scores under the weights as they are. */
 void machine_add(Machine *machine, const Rows *rows, size_t start, size_t stop, const float *labels, float *scores);
 
-/* One step by the sums of a mini-batch times `scale`; each touched feature once. */
+/* One step by the sums of a mini-batch times `scale`; each touched feature once. Their order makes no difference. */
 void machine_step(Machine *machine, const int32_t *touched, size_t n_touched, double bias, const float *linear,
                   const float *factors, float scale);
 
