@@ -68,7 +68,8 @@ def of_shape(
     ModelDataError : it is missing, of another shape, or has values that are no finite numbers
     """
     array = arrays.get(name)
-    wanted = "x".join("n" if size is None else str(size) for size in shape) or "one number"
+    sizes = "x".join("n" if size is None else str(size) for size in shape)
+    wanted = f"{sizes} numbers" if shape else "one number"
     got = "none" if array is None else f"{'x'.join(map(str, array.shape)) or 'one number'} of {array.dtype}"
     if (
         array is None
@@ -76,7 +77,7 @@ def of_shape(
         or len(array.shape) != len(shape)
         or any(want not in {None, have} for want, have in zip(shape, array.shape, strict=True))
     ):
-        raise ModelDataError(f'{NAME}: {owner} needs an array "{name}" of {wanted} numbers; got {got}')
+        raise ModelDataError(f'{NAME}: {owner} needs an array "{name}" of {wanted}; got {got}')
     if not np.isfinite(array).all():
         raise ModelDataError(f'{NAME}: {owner} needs finite numbers in "{name}"; got others')
     # of a single number numpy makes a list of one
