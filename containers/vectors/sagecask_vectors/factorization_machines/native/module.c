@@ -230,12 +230,13 @@ static PyObject *take(PyObject *object, PyObject *args) {
     float *linear = touched ? items_of(&arrays, given[1], "linear", "f", count, 1) : NULL;
     float *factors = linear ? matrix_of(&arrays, given[2], "factors", count, n, 1) : NULL;
     double bias = gradient->bias;
-    if (factors) {
+    if (factors && count) {
         memcpy(touched, gradient->touched, gradient->n_touched * sizeof *touched);
         memcpy(linear, gradient->linear, gradient->n_touched * sizeof *linear);
         memcpy(factors, gradient->factors, gradient->n_touched * (size_t)n * sizeof *factors);
-        machine_clear(&self->machine);
     }
+    if (factors)
+        machine_clear(&self->machine);
     release(&arrays);
     return factors ? PyFloat_FromDouble(bias) : NULL;
 }
