@@ -50,10 +50,14 @@ def network(name: str) -> Iterator[str]:
         client.close()
 
 
+GRACE_SECONDS = 5
+"""What is left to the other hosts once one has failed."""
+
+
 class Hosts:
     """Every host's job as one: lines of all as they come, each behind its host's name; the end of all is its end.
 
-    A host that fails stops the others, as on the platform.
+    A host that fails ends the others, as on the platform.
     """
 
     def __init__(self, jobs: Mapping[str, Running]) -> None:
@@ -75,8 +79,11 @@ class Hosts:
                 self._lines.put(f"{name} | {line}")
             self.codes[name] = self._jobs[name].wait()
             if self.codes[name]:
-                for other in self._jobs.values():
-                    other.stop()
+                # those that have met it notice by themselves; others would wait for it
+                self.stop()
+                end = threading.Timer(GRACE_SECONDS, self.kill)
+                end.daemon = True
+                end.start()
         finally:
             self._lines.put(None)
 

@@ -81,13 +81,11 @@ def _run_on_hosts(
             stack.enter_context(Feeder(job.channels, paths.data)) for job, paths in zip(each, places, strict=True)
         ]
         started: dict[str, Running] = {}
-        try:
-            for name, job, paths in zip(names, each, places, strict=True):
-                started[name] = _start(job, paths, engine, environ, (name, inside))
-        except BaseException:
-            _end(Hosts(started))
-            raise
         jobs = Hosts(started)
+        # those that have started do not outlive one that can't
+        stack.callback(_end, jobs)
+        for name, job, paths in zip(names, each, places, strict=True):
+            started[name] = _start(job, paths, engine, environ, (name, inside))
         for feeder in feeders:
             feeder.failed = jobs.kill
         code = _follow(jobs, description, terminal=terminal)
