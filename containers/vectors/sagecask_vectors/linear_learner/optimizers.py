@@ -74,7 +74,22 @@ class Rates:
     def __init__(
         self, settings: Sequence[ModelSettings], outputs: int, betas: tuple[float, float], where: torch.device
     ) -> None:
-        self._settings = settings
+        self._table = [
+            np.array(column)
+            for column in zip(
+                *(
+                    (
+                        each.learning_rate,
+                        each.lr_scheduler_step,
+                        each.lr_scheduler_factor,
+                        each.lr_scheduler_minimum_lr,
+                        each.optimizer == "adam",
+                    )
+                    for each in settings
+                ),
+                strict=True,
+            )
+        ]
         self._outputs = outputs
         self._betas = betas
         self._where = where
@@ -91,14 +106,13 @@ class Rates:
 
     def table(self, steps: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return (n_steps, n_models) rates."""
-        first, second = (1 - beta ** (steps + 1.0) for beta in self._betas)
-        columns = []
-        for each in self._settings:
-            rates = each.learning_rate * each.lr_scheduler_factor ** (steps // each.lr_scheduler_step)
-            # a floor above the rate would raise it
-            rates = np.maximum(rates, min(each.lr_scheduler_minimum_lr, each.learning_rate))
-            columns.append(rates * np.sqrt(second) / first if each.optimizer == "adam" else rates)
-        return np.stack(columns, axis=1).astype(np.float32)
+        start, step, factor, floor, adam = self._table
+        # a power by its logarithm, which numpy takes several at a time
+        rates = start * np.exp((steps[:, None] // step) * np.log(factor))
+        # a floor above the first rate would raise it
+        rates = np.maximum(rates, np.minimum(floor, start))
+        first, second = (-np.expm1((steps + 1.0) * np.log(max(beta, 1e-300))) for beta in self._betas)
+        return np.where(adam, rates * (np.sqrt(second) / first)[:, None], rates).astype(np.float32)
 
 
 class Memory:

@@ -112,7 +112,7 @@ class Solver:
     def _differentiate(self, features: DenseRows | SparseRows, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
         outputs = self.outputs(features, self.weights)
         weights = self.row_weights(labels)
-        losses = self._problem.loss.value(outputs[:, :1], labels)
+        losses = self._problem.loss.value(outputs[:, :1].contiguous(), labels)
         self._problem.loss.differentiate(outputs, labels)
         if weights is not None:
             losses = losses * weights[:, :1]

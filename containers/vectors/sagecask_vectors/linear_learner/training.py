@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from sagecask.errors import UserError
 from sagecask_vectors import devices
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # hosts ask one another whether to stop once in so many steps
 _STOP_STEPS = 32
+# multiplications of a mini-batch below which threads cost more than they give
+SMALL = 2**23
 _LINKS = {"logistic": "logistic", "softmax_loss": "softmax"}
 
 
@@ -83,6 +86,15 @@ class Training:
 
     def run(self) -> LinearModel:
         """Train up to `epochs` epochs, on from the newest checkpoint, and score the best model."""
+        threads = torch.get_num_threads()
+        if self._solver.weights.numel() * self._given.mini_batch_size < SMALL:
+            torch.set_num_threads(1)
+        try:
+            return self._run()
+        finally:
+            torch.set_num_threads(threads)
+
+    def _run(self) -> LinearModel:
         first = self._resuming.restore()
         if first:
             _log.info("resuming from a checkpoint: %d epochs are done", first)
