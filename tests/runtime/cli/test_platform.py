@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_train_then_serve_with_the_platforms_variables(root, free_port):
-    with start(TRAIN, "--container-argument", "1", SAGECASK_ROOT=str(root), SAGECASK_ALGORITHM="") as train:
+    with start(TRAIN, "--container-argument", "1", SAGECASK_ROOT=str(root), SAGECASK_ALGORITHM="xgboost") as train:
         _, errors = train.communicate(timeout=60)
     assert (train.returncode, errors) == (
         0,
@@ -66,8 +66,9 @@ def answers(url: str) -> bool:
 
 
 def test_empty_variables_count_as_unset(root):
+    (root / "model" / "sagecask.json").write_text('{"algorithm": "xgboost"}')
     with start(SERVE, SAGECASK_ROOT=str(root), SAGEMAKER_BIND_TO_PORT="", SAGECASK_ALGORITHM="") as serve:
         said, _ = serve.communicate(timeout=30)
-    # no port and no algorithm were refused: the search came as far as the missing model
+    # no port and no algorithm were refused: the search came as far as the missing model file
     assert serve.returncode == 1
     assert f"{root}/model" in said
