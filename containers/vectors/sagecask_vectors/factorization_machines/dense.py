@@ -73,7 +73,7 @@ class DenseEngine:
         """Return gradients, touched features and number of rows of all hosts."""
         if self._cluster.size == 1:
             return slopes, touched, count
-        arrays = [each.cpu().numpy() for each in (*slopes, touched)]
+        arrays = [each.contiguous().cpu().numpy() for each in (*slopes, touched)]
         rows = np.array([count])
         self._cluster.sum(*arrays, rows)
         bias, linear, factors, seen = (torch.from_numpy(array).to(self._device) for array in arrays)

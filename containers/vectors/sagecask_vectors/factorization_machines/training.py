@@ -42,6 +42,8 @@ class Training:
         self._weights = weights
         self._engine: Engine | None = None
         self._classifier = self._given.predictor_type == "binary_classifier"
+        # how rows are counted in messages
+        self._whose = " of this host's" if job.cluster.size > 1 else ""
 
     def run(self) -> bool:
         """Train all epochs, or until the job is asked to stop; return whether it was.
@@ -146,7 +148,8 @@ class Training:
 
     def _chosen(self, block: Batch) -> Engine:
         optimizer, cluster = optimizer_of(self._given), self._job.cluster
-        if self._job.gpus and block.sparse:
+        # the files of another host may differ
+        if self._job.gpus and cluster.any(block.sparse):
             _log.info("sparse rows are trained on the CPU: GPUs are for dense rows")
         elif self._job.gpus:
             from sagecask_vectors import devices  # noqa: PLC0415 - imports torch
@@ -163,12 +166,12 @@ class Training:
         labels = batch.labels
         if labels is None or labels.ndim != 1:
             got = "none" if labels is None else labels.shape[1]
-            raise DataError(f"{stream.where}, row {first}: one label is needed; got {got}")
+            raise DataError(f"{stream.where}, row {first}{self._whose}: one label is needed; got {got}")
         if self._classifier and not (kept := (labels == 0) | (labels == 1)).all():
             row = int(np.argmin(kept))
             raise DataError(
-                f"{stream.where}, row {first + row}: a label of 0 or 1 is needed (predictor_type binary_classifier); "
-                f"got {labels[row]:g}"
+                f"{stream.where}, row {first + row}{self._whose}: a label of 0 or 1 is needed (predictor_type "
+                f"binary_classifier); got {labels[row]:g}"
             )
         return np.ascontiguousarray(labels, np.float32)
 
