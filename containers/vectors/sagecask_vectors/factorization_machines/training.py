@@ -164,9 +164,9 @@ class Training:
 
     def _labels(self, batch: Batch, stream: Stream, first: int) -> NDArray[np.float32]:
         labels = batch.labels
-        if labels is None or labels.ndim != 1:
-            got = "none" if labels is None else labels.shape[1]
-            raise DataError(f"{stream.where}, row {first}{self._whose}: one label is needed; got {got}")
+        assert labels is not None, "the stream has looked"
+        if labels.ndim != 1:
+            raise DataError(f"{stream.where}, row {first}{self._whose}: one label is needed; got {labels.shape[1]}")
         if self._classifier and not (kept := (labels == 0) | (labels == 1)).all():
             row = int(np.argmin(kept))
             raise DataError(
