@@ -13,7 +13,7 @@ from sagecask.serve.invocation_worker import InvocationWorker, hold_signals_whil
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sagecask.serve.app import Application
+    from flask import Flask
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -21,13 +21,16 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     timeout_seconds : time that one request may take
     settings : gunicorn's, by their names
+    max_body_bytes : of what is longer, the end is not waited for, since the application refuses it; 0 is no limit
     """
 
-    def __init__(self, app: Application, timeout_seconds: float, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, app: Flask, timeout_seconds: float, settings: Mapping[str, Any], max_body_bytes: int = 0
+    ) -> None:
         self._app = app
         self._settings = settings
         self.timeout_seconds = timeout_seconds
-        self.max_body_bytes = app.max_body_bytes
+        self.max_body_bytes = max_body_bytes
         super().__init__()
 
     def load_config(self) -> None:
@@ -36,7 +39,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self.cfg.set("logger_class", GunicornLog)
         self.cfg.set("worker_class", InvocationWorker)
 
-    def load(self) -> Application:
+    def load(self) -> Flask:
         return self._app
 
     def serve(self) -> int:

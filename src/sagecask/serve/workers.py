@@ -80,7 +80,8 @@ def _answer(job: ServingJob, service: Service, listeners: list[socket.socket]) -
     gc.freeze()
     gc.enable()
     _log.info("%s on port %d with %d workers", service.title, job.port, service.workers)
-    return Server(service.app, job.timeout_seconds, _settings(job, service, listeners)).serve()
+    settings = _settings(job, service, listeners)
+    return Server(service.app, job.timeout_seconds, settings, service.app.max_body_bytes).serve()
 
 
 def _bind(port: int) -> socket.socket:
