@@ -112,7 +112,7 @@ class Rates:
         # a floor above the first rate would raise it
         rates = np.maximum(rates, np.minimum(floor, start))
         first, second = (-np.expm1((steps + 1.0) * np.log(max(beta, 1e-300))) for beta in self._betas)
-        return np.where(adam, rates * (np.sqrt(second) / first)[:, None], rates).astype(np.float32)
+        return np.asarray(np.where(adam, rates * (np.sqrt(second) / first)[:, None], rates), np.float32)
 
 
 class Memory:
