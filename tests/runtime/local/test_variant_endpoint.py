@@ -349,6 +349,7 @@ class Load:
 
 
 @needs_nginx
+@pytest.mark.alone
 def test_weights_and_models_change_under_load_without_a_failed_request(tmp_path, trained, contrary, free_port):
     config = tmp_path / "e.yaml"
     config.write_text(variants(trained, contrary, (1, 0)))

@@ -115,6 +115,7 @@ def test_body_of_known_length_leaves_what_follows_it():
     assert body.getvalue() == b"0,1.5\n"
 
 
+@pytest.mark.alone
 def test_many_small_chunks_take_time_in_proportion_to_their_number():
     def seconds(count: int) -> float:
         body, rest, sent = ChunkedBody(lambda _: None), b"", b"1\r\n1\r\n" * count + b"0\r\n\r\n"

@@ -139,6 +139,7 @@ def test_connection_is_kept_after_a_refusal(probe_server):
     assert b"HTTP/1.1 200 OK" in answer
 
 
+@pytest.mark.alone
 def test_ping_is_answered_while_invocations_are_under_way(probe_server):
     waiting = [socket.create_connection(("127.0.0.1", probe_server.port), timeout=30) for _ in range(6)]
     for connection in waiting:

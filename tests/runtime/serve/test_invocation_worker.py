@@ -40,6 +40,7 @@ def limited():
         yield both
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "sent", [b"", b"POST /invocations HT", b"POST /invocations HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"]
 )
@@ -69,6 +70,7 @@ def test_requests_sent_together_are_answered_in_their_order(probe_server):
     assert scores == [b"1.0", b"2.0", b"3.0"]
 
 
+@pytest.mark.alone
 def test_slow_requests_do_not_hold_up_quick_ones(probe_server):
     slow = [socket.create_connection(("127.0.0.1", probe_server.port), timeout=30) for _ in range(8)]
     for each in slow:
