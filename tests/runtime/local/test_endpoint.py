@@ -49,7 +49,7 @@ def test_model_that_does_not_load_ends_with_the_servers_words(tmp_path, environ)
             UserError,
             match=r"^endpoint: the server must answer /ping; got its end, after: .*xgboost-model.*\(exit code 1\)$",
         ),
-        serving(EndpointDescription(tmp_path), "process", environ, print, threading.Event()),
+        serving(EndpointDescription(tmp_path, algorithm="xgboost"), "process", environ, print, threading.Event()),
     ):
         pass
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from sagecask import registry
 from sagecask.local.ports import free_port
 from sagecask.testing.server import Server, launched, serving
 
 from .conftest import PROBE  # isort: skip
 
+INSTALLED = ", ".join(sorted({*registry.names(), "probe"}))
 # the container gets SIGKILL that long after SIGTERM
 DOCKER_STOP_SECONDS = 10
 
@@ -189,7 +191,7 @@ def test_library_that_fails_to_load_the_model_is_our_fault(probe_root):
     [
         (
             {"SAGECASK_ALGORITHM": "nonsense"},
-            'ClientError: algorithm: one that is installed (probe, xgboost); got "nonsense"',
+            f'ClientError: algorithm: one that is installed ({INSTALLED}); got "nonsense"',
         ),
         (
             {"SAGEMAKER_MODEL_SERVER_WORKERS": "many"},

@@ -24,6 +24,7 @@ from .conftest import PROBE
 MANY = {"PYTHONPATH": PROBE["PYTHONPATH"], "SAGEMAKER_MULTI_MODEL": "true", "SAGECASK_ALGORITHM": "xgboost"}
 ROWS = b"0.5,2.0,-1.25,0.0\n1.5,-0.75,0.25,3.0\n"
 CSV = {"Content-Type": "text/csv"}
+INSTALLED = ", ".join(sorted({*registry.names(), "probe"}))
 WAIT_SECONDS = 30
 MEBIBYTE = 1024 * 1024
 
@@ -203,8 +204,8 @@ DAMAGED = {
         "{url}/xgboost-model: a model of XGBoost in UBJSON, JSON or the binary format of 1.x; got an empty file",
     ),
     "another family": (
-        {"sagecask.json": b'{"algorithm": "kmeans"}'},
-        "{url}: a model of an installed algorithm (probe, xgboost); got one of kmeans",
+        {"sagecask.json": b'{"algorithm": "none-of-these"}'},
+        f"{{url}}: a model of an installed algorithm ({INSTALLED}); got one of none-of-these",
     ),
     "a manifest cut short": (
         {"sagecask.json": b"{"},
