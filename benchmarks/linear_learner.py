@@ -6,9 +6,9 @@ them from a file besides, starts, imports and chooses among the models. Rows are
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -116,10 +116,25 @@ def job(train: tuple[Floats, Floats], test: tuple[Floats, Floats]) -> tuple[floa
                 file.write(write(Batch(train[0][start : start + 50_000], train[1][start : start + 50_000])))
         command = [str(Path(sys.executable).with_name("train")), "--root", name, "--algorithm", "linear-learner"]
         start_at = time.perf_counter()
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        memory = watched(process)
         seconds = time.perf_counter() - start_at
-        if done.returncode:
+        if process.returncode:
             raise SystemExit(f"linear_learner: the job must end well; got {(root / 'output' / 'failure').read_text()}")
         model = np.load(root / "model" / "model_algo-1")
         area = roc_auc_score(test[1], (test[0] @ model["weights"])[:, 0])
-    return seconds, float(area), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return seconds, float(area), memory
+
+
+def watched(process: subprocess.Popen[bytes]) -> float:
+    """Wait for a job and return the peak memory of its largest process in MiB."""
+    peak = 0
+    while process.poll() is None:
+        for status in Path("/proc").glob("[0-9]*/status"):
+            # a process may end between the two looks at it
+            with contextlib.suppress(OSError):
+                text = status.read_text()
+                if f"PPid:\t{process.pid}\n" in text and "VmHWM:" in text:
+                    peak = max(peak, int(text.partition("VmHWM:")[2].split()[0]))
+        time.sleep(0.1)
+    return peak / 1024

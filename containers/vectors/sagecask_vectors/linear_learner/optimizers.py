@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from sagecask_vectors.linear_learner import native
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,7 +32,7 @@ _BLOCK = 128
 
 
 class Coefficients:
-    """What stays the same for all steps, each (n_columns,) float32.
+    """What stays the same for all steps, each (n_columns,) float32, and all of them as rows of `table`.
 
     Parameters
     ----------
@@ -63,8 +65,8 @@ class Coefficients:
             ],
             np.float32,
         )
-        columns = torch.from_numpy(np.repeat(table, outputs, axis=0).T.copy()).to(where)
-        self.c1, self.k1, self.c2, self.k2, self.s, self.e, self.wd, self.l1 = columns
+        self.table = torch.from_numpy(np.repeat(table, outputs, axis=0).T.copy()).to(where)
+        self.c1, self.k1, self.c2, self.k2, self.s, self.e, self.wd, self.l1 = self.table
         self.shrinks = bool((table[:, 7] > 0).any())
 
 
@@ -115,20 +117,61 @@ class Rates:
         return np.asarray(np.where(adam, rates * (np.sqrt(second) / first)[:, None], rates), np.float32)
 
 
-class Memory:
-    """What a group of weights remembers of earlier gradients.
+class Group:
+    """Weights that are stepped alike, and what they remember of earlier gradients.
 
     first, second : running means of gradients and of their squares, of the weights' shape
+
+    Parameters
+    ----------
+    weights, average, gradient : (n_rows, n_columns) float32, changed in place by each step
+    rate_mult : factor of the learning rates
     """
 
-    def __init__(self, weights: torch.Tensor) -> None:
+    def __init__(
+        self,
+        weights: torch.Tensor,
+        average: torch.Tensor,
+        gradient: torch.Tensor,
+        coefficients: Coefficients,
+        rate_mult: float = 1.0,
+    ) -> None:
         self.first, self.second = torch.zeros_like(weights), torch.zeros_like(weights)
-        self._spare = torch.empty_like(weights)
+        self._weights, self._average, self._gradient = weights, average, gradient
+        self._coefficients = coefficients
+        self._rate_mult = rate_mult
+        self._spare = torch.empty(0)
+        self._arrays: tuple[NDArray[np.float32], ...] = ()
+        if weights.device.type == "cpu":
+            whole = weights, self.first, self.second, average, gradient
+            # views of the same memory
+            self._arrays = tuple(tensor.numpy() for tensor in whole)
 
-    def step(self, weights: torch.Tensor, gradient: torch.Tensor, rates: torch.Tensor, of: Coefficients) -> None:
-        """Move weights, in place, against a gradient, which is used up."""
+    def step(self, rates: torch.Tensor, scale: float, recency: float) -> None:
+        """Move the weights against the gradient, which is used up.
+
+        Parameters
+        ----------
+        rates : (n_columns,)
+        scale : factor of the gradient
+        recency : share of the new weights in the average
+        """
+        if self._rate_mult != 1:
+            rates = rates * self._rate_mult
+        if not self._arrays:
+            self.step_by_tensors(rates, scale, recency)
+            return
+        weights, first, second, average, gradient = self._arrays
+        table = self._coefficients.table.numpy()
+        native.step(weights, first, second, average, gradient, rates[None].numpy(), table, scale, recency)
+
+    def step_by_tensors(self, rates: torch.Tensor, scale: float, recency: float) -> None:
+        """Do the same on any device, operation by operation."""
+        weights, gradient, of = self._weights, self._gradient, self._coefficients
+        if self._spare.shape != weights.shape:
+            self._spare = torch.empty_like(weights)
         spare = self._spare
-        gradient.addcmul_(weights, of.wd)
+        gradient.mul_(scale).addcmul_(weights, of.wd)
         self.first.mul_(of.c1).addcmul_(gradient, of.k1)
         self.second.mul_(of.c2)
         gradient.mul_(gradient).mul_(of.k2)
@@ -140,3 +183,4 @@ class Memory:
             spare.mul_(of.l1)
             torch.clamp(weights, min=spare.neg(), max=spare, out=gradient)
             weights.sub_(gradient)
+        self._average.lerp_(weights, recency)

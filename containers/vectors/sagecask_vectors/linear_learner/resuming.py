@@ -71,8 +71,8 @@ class Resuming:
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         tensors = {"weights": self._solver.weights, "average": self._solver.average}
-        for name, memory in zip(("features", "bias"), self._solver.memories, strict=True):
-            tensors |= {f"{name}_first": memory.first, f"{name}_second": memory.second}
+        for name, group in zip(("features", "bias"), self._solver.groups, strict=True):
+            tensors |= {f"{name}_first": group.first, f"{name}_second": group.second}
         return tensors
 
     def _numbers(self, epoch: int) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sagecask_vectors import devices
-from sagecask_vectors.linear_learner.optimizers import Coefficients, Memory, Rates
+from sagecask_vectors.linear_learner.optimizers import Coefficients, Group, Rates
 
 # steps near the n-th weigh as its power of this: about the last tenth of all steps counts (Shamir and Zhang, ICML 2013,
 # section 4: polynomial-decay averaging)
@@ -66,13 +66,20 @@ class Solver:
         self._problem = problem
         self._cluster = cluster
         self._rates = Rates(settings, problem.outputs, problem.decays[:2], where)
-        groups = (slice(None, -1), (1.0, 1.0)), (slice(-1, None), (problem.bias_mult[1], 0.0))
-        self.memories = [Memory(self.weights[part]) for part, _ in groups]
-        self._parts = [
-            (self.weights[part], memory, Coefficients(settings, problem.outputs, problem.decays, penalty, where))
-            for (part, penalty), memory in zip(groups, self.memories, strict=True)
-        ]
         self._gradient = torch.empty_like(self.weights)
+        self.groups = [
+            Group(
+                self.weights[part],
+                self.average[part],
+                self._gradient[part],
+                Coefficients(settings, problem.outputs, problem.decays, penalty, where),
+                mult,
+            )
+            for part, penalty, mult in (
+                (slice(None, -1), (1.0, 1.0), 1.0),
+                (slice(-1, None), (problem.bias_mult[1], 0.0), problem.bias_mult[0]),
+            )
+        ]
         self._class_weights = _on(problem.class_weights, where)
 
     def step(self, features: DenseRows | SparseRows, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
@@ -86,14 +93,10 @@ class Solver:
         loss, count = self._differentiate(features, labels)
         if self._cluster.size > 1:
             loss, count = self._exchange(loss, count)
-        self._gradient.mul_(1 / max(count, 1))
         rates = self._rates.at(self.steps)
         self.steps += 1
-        (weights, memory, coefficients), (bias, bias_memory, bias_coefficients) = self._parts
-        memory.step(weights, self._gradient[:-1], rates, coefficients)
-        if self._problem.use_bias:
-            bias_memory.step(bias, self._gradient[-1:], rates * self._problem.bias_mult[0], bias_coefficients)
-        self.average.lerp_(self.weights, (RECENCY + 1) / (self.steps + RECENCY))
+        for group in self.groups if self._problem.use_bias else self.groups[:1]:
+            group.step(rates, 1 / max(count, 1), (RECENCY + 1) / (self.steps + RECENCY))
         return loss, count
 
     def judged(self) -> torch.Tensor:
