@@ -142,8 +142,10 @@ def _with_note(row: Mapping[str, Any], key: str) -> str:
 
 
 def _range(row: Mapping[str, Any]) -> str:
-    text = _interval(row.get("range", {}))
-    return ", ".join(filter(None, ("`auto`" if row.get("auto") else "", text)))
+    bounds = row.get("range", {})
+    # some tables have the word among the values
+    word = "`auto`" if row.get("auto") and "auto" not in bounds.get("values", ()) else ""
+    return ", ".join(filter(None, (word, _interval(bounds))))
 
 
 def _interval(bounds: Mapping[str, Any]) -> str:
