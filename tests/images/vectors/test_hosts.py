@@ -19,9 +19,9 @@ EXAMPLES = Path(__file__).parents[3] / "containers" / "vectors" / "examples"
 
 
 def learned(folder: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a model."""
+    """Return the numbers of a model."""
     with np.load(folder / "model" / "model_algo-1") as arrays:
-        return dict(arrays)
+        return {name: array for name, array in arrays.items() if array.dtype.kind in "fiu"}
 
 
 @pytest.mark.parametrize("name", ["kmeans", "linear-learner", "pca"])
@@ -39,6 +39,7 @@ def test_two_containers_learn_together_what_one_learns_alone(name, tmp_path, cap
     assert (resources["current_host"], resources["hosts"]) == ("algo-2", ["algo-1", "algo-2"])
     assert resources["network_interface_name"] == "eth0"
     alone, together = learned(tmp_path / "1"), learned(tmp_path / "2")
+    assert alone
     assert alone.keys() == together.keys()
     for array in alone:
         # sums of two hosts' sums, over float32 rows
