@@ -23,6 +23,7 @@ from sagecask.testing.hosts import on_two_hosts, train_on_hosts
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "containers" / "vectors" / "examples" / "pca"
 JSON = MediaType.parse("application/json")
+RECORDIO = "application/x-recordio-protobuf"
 ALGORITHM = registry.load("pca")
 
 
@@ -251,13 +252,18 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path, replaced, message):
     assert str(raised.value) == message
 
 
-def test_two_hosts_with_rows_of_their_own_find_the_components_of_all(tmp_path, vectors_job):
+@pytest.mark.parametrize("mode", ["regular", "randomized"])
+def test_two_hosts_with_rows_of_their_own_find_the_components_of_all(tmp_path, vectors_job, mode):
+    given = {"feature_dim": 6, "mini_batch_size": 100, "num_components": 3, "algorithm_mode": mode}
     jobs = on_two_hosts(EXAMPLE, tmp_path / "hosts", sharded=True)
+    for job in jobs:
+        job.hyperparameters(given)
     outcomes = train_on_hosts(jobs, "pca")
     assert [each.code for each in outcomes] == [0, 0], outcomes[0].log + outcomes[1].log
     two = ALGORITHM.load(jobs[0].paths.model, InferenceSettings())
-    table = vectors_job.directory.copy_of(EXAMPLE, tmp_path / "one").train("pca")
-    assert table.code == 0
-    one = ALGORITHM.load(tmp_path / "one" / "model", InferenceSettings())
-    np.testing.assert_allclose(two.v, one.v, atol=1e-5)
-    np.testing.assert_allclose(two.s, one.s, rtol=1e-5)
+    files = sorted((EXAMPLE / "input" / "data" / "train").iterdir())
+    vectors_job.directory.channel("train", {path.name: path.read_bytes() for path in files}, RECORDIO)
+    one = vectors_job.fit("pca", **given)
+    np.testing.assert_allclose(two.v, one.v, atol=1e-4)
+    np.testing.assert_allclose(two.s, one.s, rtol=1e-4)
+    np.testing.assert_allclose(two.mean, one.mean, rtol=1e-5)
