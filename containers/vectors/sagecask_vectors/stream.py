@@ -12,6 +12,8 @@ from sagecask.formats import Batch, Layout, concatenate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from sagecask.channels import Channel
     from sagecask.cluster import Cluster
 
@@ -212,3 +214,32 @@ def refuse_missing(batch: Batch, where: str, first: int = 1) -> None:
     value = float(stored.reshape(-1)[wrong[0]])
     got = "a missing value" if np.isnan(value) else f"{value:g}"
     raise DataError(f"{where} {first + row}, column {column + 1}: a finite number is needed; got {got}")
+
+
+def refuse_overflow(found: NDArray[np.floating], what: str, where: str = "request body, row") -> None:
+    """Refuse finite features that are too large: what was computed of a row, (n_rows, ...), is no finite number.
+
+    Parameters
+    ----------
+    what : names that which was computed
+    where : opens the message, up to the row's number
+
+    Raises
+    ------
+    DataError : names the first such row, from 1
+    """
+    finite = np.isfinite(found).all(axis=tuple(range(1, found.ndim)))
+    if not finite.all():
+        row = int(finite.argmin()) + 1
+        raise DataError(f"{where} {row}: features whose {what} is a finite number are needed; got larger")
+
+
+def refuse_large(sums: NDArray[np.floating] | float, where: str) -> None:
+    """Refuse rows of which sums of squares, or of products, are no finite numbers, although the rows are.
+
+    Raises
+    ------
+    DataError : they are not
+    """
+    if not np.isfinite(sums).all():
+        raise DataError(f"{where}: features whose squares add up to a float32 are needed; got larger numbers")

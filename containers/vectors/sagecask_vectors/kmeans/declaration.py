@@ -15,7 +15,7 @@ CHANNELS = (
         default_content_type=_TYPES[0],
         input_modes=("File", "Pipe"),
         distribution=("ShardedByS3Key", "FullyReplicated"),
-        parameters=("label_size",),
+        parameters=("label_size", "charset"),
         layout=(
             "rows of features, dense or sparse, a record's under the key values; CSV has no header row and, with "
             "label_size=0, no label; labels are not used; hosts are best given different rows (ShardedByS3Key)"
@@ -27,7 +27,7 @@ CHANNELS = (
         default_content_type=_TYPES[0],
         input_modes=("File", "Pipe"),
         distribution=("FullyReplicated",),
-        parameters=("label_size",),
+        parameters=("label_size", "charset"),
         layout="as train; scored with the final centers in every metric of eval_metrics",
     ),
 )

@@ -14,6 +14,7 @@ from sagecask_vectors.kmeans.centers import Centers
 from sagecask_vectors.kmeans.relocation import relocate
 from sagecask_vectors.kmeans.sample import Sample
 from sagecask_vectors.kmeans.start import plus_plus, random_rows
+from sagecask_vectors.stream import refuse_large
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +83,7 @@ class Following:
 
         Raises
         ------
-        DataError : there are fewer rows than clusters
+        DataError : there are fewer rows than clusters, or float32 does not hold their squared distances
         """
         if self._centers is None:
             self._begin()
@@ -119,6 +120,7 @@ class Following:
         rows = concatenate(Batch(each.features) for each in self._waiting).features
         if isinstance(rows, np.ndarray):
             self.origin = _origin(rows)
+        _refuse_large(rows, self.origin)
         there, draw = located(rows, self.origin, self._gpu), np.random.default_rng(SEED)
         weights, count = np.ones(rows.shape[0]), min(n_centers(self._given), rows.shape[0])
 
@@ -145,6 +147,7 @@ class Following:
         tally = rows.tally(closest, len(centers))
         if not mini_batch.whole:
             self._cluster.sum(tally.sums, tally.counts, tally.errors)
+        refuse_large(tally.errors, 'channel "train"')
         half_life = self._given.half_life_time_size
         centers.update(tally, 0.5 ** (mini_batch.total / half_life) if half_life else 1.0)
         self._steps += 1
@@ -210,3 +213,11 @@ def _everyone(features: Features, cluster: Cluster) -> Features:
         ],
         format="csr",
     )
+
+
+def _refuse_large(rows: Features, origin: NDArray[np.float32]) -> None:
+    """Refuse rows whose squared distances float32 does not hold, before any is taken."""
+    stored, apart = (rows, origin) if isinstance(rows, np.ndarray) else (rows.data[:, None], np.float32(0))
+    farthest = np.abs(stored - apart).max(initial=0)
+    # no distance is larger than the way by the origin
+    refuse_large(np.float32(4 * rows.shape[1]) * np.square(farthest), 'channel "train"')

@@ -11,7 +11,7 @@ from sagecask.algorithm import Model
 from sagecask.errors import DataError, ModelDataError
 from sagecask.formats import Predictions
 from sagecask_vectors import model_file
-from sagecask_vectors.stream import refuse_missing
+from sagecask_vectors.stream import refuse_missing, refuse_overflow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +45,10 @@ class KMeansModel(Model):
         """Return the columns `closest_cluster`, 0 to k - 1, and `distance_to_cluster`, the Euclidean distance.
 
         Both are float32; of several centers at one distance the first is the closest.
+
+        Raises
+        ------
+        DataError : rows of another width, with a missing value, or with a squared distance that float32 does not hold
         """
         if batch.width != self.width:
             raise DataError(f"request body: rows of {self.width} features; got {batch.width}")
@@ -60,10 +64,12 @@ class KMeansModel(Model):
             part = batch.features[start : start + step]
             rows = (part if isinstance(part, np.ndarray) else part.toarray()) - middle
             # |x - c|² / 2 less what all centers have in common
-            closest = (lengths - rows @ centers.T).argmin(axis=1)
-            apart = rows - centers[closest]
+            with np.errstate(over="ignore", invalid="ignore"):
+                closest = (lengths - rows @ centers.T).argmin(axis=1)
+                apart = rows - centers[closest]
+                distances[start : start + step] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
             clusters[start : start + step] = closest
-            distances[start : start + step] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+        refuse_overflow(distances, "squared distance")
         return Predictions({"closest_cluster": clusters, "distance_to_cluster": distances})
 
 

@@ -47,7 +47,7 @@ def relocate(
     costs = _costs(centers.means, weights) * (len(squared) / weights.sum())
     left = squared
     for _ in candidates:
-        gains = np.maximum(left[:, None] - apart, 0).sum(axis=0, dtype=np.float64)
+        gains = np.maximum(left[:, None] - apart, 0).sum(axis=0)
         best = int(gains.argmax())
         kept, gone = np.unravel_index(int(costs.argmin()), costs.shape)
         if not gains[best] > _MARGIN * costs[kept, gone]:

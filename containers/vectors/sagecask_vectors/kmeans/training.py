@@ -12,7 +12,7 @@ from sagecask_vectors.kmeans.assignment import located
 from sagecask_vectors.kmeans.following import SEED, Following
 from sagecask_vectors.kmeans.model import KMeansModel
 from sagecask_vectors.kmeans.reduction import reduce
-from sagecask_vectors.stream import Stream
+from sagecask_vectors.stream import Stream, refuse_large
 
 if TYPE_CHECKING:
     import torch
@@ -28,12 +28,15 @@ def train(job: Job[KMeansHyperparameters]) -> KMeansModel:
 
     Raises
     ------
-    DataError : rows do not have feature_dim numbers, or there are fewer than k
+    DataError : rows do not have feature_dim numbers, or squared distances that float32 does not hold, or there are
+        fewer than k
     """
     gpu = _gpu(job.gpus)
     following = Following(job.hyperparameters, job.cluster, gpu)
-    passes = follow(job, following)
-    model, loss = finish(job, following)
+    # what overflows is refused
+    with np.errstate(over="ignore", invalid="ignore"):
+        passes = follow(job, following)
+        model, loss = finish(job, following)
     job.report.quality("train", "msd", "loss", loss)
     if "ssd" in job.hyperparameters.eval_metrics:
         job.report.quality("train", "ssd", "loss", loss * following.rows / passes)
@@ -94,8 +97,10 @@ def score(model: KMeansModel, job: Job[KMeansHyperparameters], gpu: torch.device
     for batch in stream.epoch(given.mini_batch_size):
         origin = np.zeros_like(middle) if batch.sparse else middle
         centers = model.centroids.astype(np.float64) - origin
-        squared = located(batch.features, origin, gpu).closest(centers)[1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            squared = located(batch.features, origin, gpu).closest(centers)[1]
         totals += float(squared.sum(dtype=np.float64)), len(batch)
     job.cluster.sum(totals)
+    refuse_large(totals, 'channel "test"')
     for metric in given.eval_metrics:
         job.report.quality("test", metric, "loss", totals[0] if metric == "ssd" else totals[0] / totals[1])

@@ -24,7 +24,7 @@ CHANNELS = (
         default_content_type="application/x-recordio-protobuf",
         input_modes=_INPUT_MODES,
         distribution=("FullyReplicated", "ShardedByS3Key"),
-        parameters=("label_size",),
+        parameters=("label_size", "charset"),
         layout="CSV without header, label first; protobuf records hold features and label under the key values",
     ),
     ChannelDeclaration(
@@ -32,7 +32,7 @@ CHANNELS = (
         content_types=_TRAINING_TYPES,
         default_content_type="application/x-recordio-protobuf",
         input_modes=_INPUT_MODES,
-        parameters=("label_size",),
+        parameters=("label_size", "charset"),
         layout="as train; scored against the finished index, scores go to the log",
     ),
 )

@@ -12,7 +12,7 @@ from sagecask.formats import Predictions
 from sagecask_vectors.knn import description as described
 from sagecask_vectors.knn import index_file, voting
 from sagecask_vectors.knn.neighbours import Exhaustive, read_lists, use_threads
-from sagecask_vectors.stream import refuse_missing
+from sagecask_vectors.stream import refuse_missing, refuse_overflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,9 @@ class KNNModel(Model):
         refuse_missing(batch, "request body, row")
         if self._threads is not None:
             use_threads(self._threads)
-        distances, labels = self.nearest(batch)
+        with np.errstate(over="ignore", invalid="ignore"):
+            distances, labels = self.nearest(batch)
+        refuse_overflow(distances, "distance")
         columns = {"predicted_label": self.answers(labels)}
         if accept.parameters.get("verbose", "").lower() == "true":
             columns |= {"distances": distances, "labels": labels}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import faiss
+import numpy as np
 
 from sagecask.errors import HyperparameterError, TrainingStopped, UserError
 from sagecask_vectors.knn.building import Lists, inverted_lists, most_parts, padded_dim
@@ -18,10 +19,9 @@ from sagecask_vectors.knn.model import KNNModel
 from sagecask_vectors.knn.neighbours import Exhaustive, InvertedLists
 from sagecask_vectors.knn.sampling import Reservoir, gathered, labels_of
 from sagecask_vectors.knn.scoring import ClassScores, Scores, SquaredError, write
-from sagecask_vectors.stream import Stream
+from sagecask_vectors.stream import Stream, refuse_large
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from sagecask.algorithm import Job
@@ -83,9 +83,12 @@ def indexed(vectors: NDArray[np.float32], labels: NDArray[np.float32], given: KN
 
     Raises
     ------
+    DataError : vectors are so long that float32 does not hold their squared distances
     HyperparameterError : there are fewer vectors than faiss_index_ivf_nlists
     """
     metric = "L2" if given.index_metric == "L2" else "INNER_PRODUCT"
+    with np.errstate(over="ignore", invalid="ignore"):
+        refuse_large(np.einsum("ij,ij->i", vectors, vectors) if metric == "L2" else vectors, 'channel "train"')
     description = _description(given)
     if given.index_type == "faiss.Flat":
         return KNNModel(

@@ -11,7 +11,7 @@ from sagecask.algorithm import Model
 from sagecask.errors import DataError, ModelDataError
 from sagecask.formats import AnswerForm, Predictions
 from sagecask_vectors import model_file
-from sagecask_vectors.stream import refuse_missing
+from sagecask_vectors.stream import refuse_missing, refuse_overflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,12 +65,14 @@ class LinearModel(Model):
 
         Raises
         ------
-        DataError : rows of another width, or with a missing value
+        DataError : rows of another width, with a missing value, or with a score that float32 does not hold
         """
         if batch.width != self.width:
             raise DataError(f"request body: rows of {self.width} features; got {batch.width}")
         refuse_missing(batch, "request body, row")
-        scores = self.scores(self.raw(batch))
+        with np.errstate(over="ignore"):
+            scores = self.scores(self.raw(batch))
+        refuse_overflow(scores, "score")
         if self.predictor_type == "regressor":
             return Predictions({"score": scores}, _FORM)
         return Predictions({"score": scores, "predicted_label": self.labels(scores)}, _FORM)

@@ -14,7 +14,7 @@ CHANNELS = (
         default_content_type=_TYPES[0],
         input_modes=("File", "Pipe"),
         distribution=("FullyReplicated", "ShardedByS3Key"),
-        parameters=("label_size",),
+        parameters=("label_size", "charset"),
         layout=(
             "rows of features, dense or sparse, a record's under the key values; CSV has no header row and, with "
             "label_size=0, no label; labels are not used"
@@ -25,7 +25,7 @@ CHANNELS = (
         content_types=_TYPES,
         default_content_type=_TYPES[0],
         input_modes=("File", "Pipe"),
-        parameters=("label_size",),
+        parameters=("label_size", "charset"),
         layout="as train; scored with the final model",
     ),
 )

@@ -11,7 +11,7 @@ from sagecask.algorithm import Model
 from sagecask.errors import DataError, ModelDataError
 from sagecask.formats import AnswerForm, Predictions
 from sagecask_vectors import model_file
-from sagecask_vectors.stream import refuse_missing
+from sagecask_vectors.stream import refuse_missing, refuse_overflow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,12 +51,15 @@ class PCAModel(Model):
 
         Raises
         ------
-        DataError : the rows have another width, or a missing value
+        DataError : the rows have another width, a missing value, or a projection that float32 does not hold
         """
         if batch.width != self.width:
             raise DataError(f"request body: rows of {self.width} features; got {batch.width}")
         refuse_missing(batch, "request body, row")
-        return Predictions({"projection": self.project(batch)}, _FORM)
+        with np.errstate(over="ignore"):
+            projections = self.project(batch)
+        refuse_overflow(projections, "projection")
+        return Predictions({"projection": projections}, _FORM)
 
     def project(self, batch: Batch) -> NDArray[np.float32]:
         """Return (x - mean) v, computed in float64 and some rows at a time."""

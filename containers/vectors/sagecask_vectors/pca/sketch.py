@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from sagecask_vectors import devices
+from sagecask_vectors.stream import refuse_large
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,7 +106,9 @@ class Sketch:
         for _ in range(_ITERATIONS):
             basis = torch.linalg.qr(stack.from_left(stack.from_right(basis).t()))[0]
         projected = stack.from_right(basis).double()
-        squares, vectors = torch.linalg.eigh(projected.t() @ projected)
+        products = projected.t() @ projected
+        refuse_large(float(products.sum()), 'channel "train"')
+        squares, vectors = torch.linalg.eigh(products)
         lengths = squares.clamp(min=0).sqrt().float()
         directions: torch.Tensor = lengths[:, None] * (basis @ vectors.float()).t()
         return directions

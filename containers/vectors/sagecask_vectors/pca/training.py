@@ -9,7 +9,7 @@ import numpy as np
 from sagecask.errors import DataError, UserError
 from sagecask_vectors.pca.model import PCAModel
 from sagecask_vectors.pca.moments import BLOCK, Moments, components
-from sagecask_vectors.stream import Stream
+from sagecask_vectors.stream import Stream, refuse_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,8 @@ def train(job: Job[PCAHyperparameters]) -> PCAModel:
 
     Raises
     ------
-    DataError : rows do not have feature_dim numbers, or there are fewer than num_components
+    DataError : rows do not have feature_dim numbers, or such that float32 does not hold their products, or there are
+        fewer than num_components
     UserError : regular mode has no room for its feature_dim squared numbers
     """
     given = job.hyperparameters
@@ -58,11 +59,13 @@ def by_moments(job: Job[PCAHyperparameters]) -> Found:
         device = devices.device(job.gpus)
         gpu = device if device.type == "cuda" else None
     moments = None
-    for batch in _batches(job, "train", max(given.mini_batch_size, BLOCK)):
-        moments = moments or _moments(job, batch, gpu)
-        moments.add(batch.features)
-    assert moments is not None
-    moments.merge(job.cluster)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for batch in _batches(job, "train", max(given.mini_batch_size, BLOCK)):
+            moments = moments or _moments(job, batch, gpu)
+            moments.add(batch.features)
+        assert moments is not None
+        moments.merge(job.cluster)
+    refuse_large(moments.products, 'channel "train"')
     _check_rows(int(moments.rows[0]), given.num_components)
     mean = moments.mean
     return mean, *components(moments.scatter(centred=given.subtract_mean), given.num_components)
@@ -137,9 +140,11 @@ def score(model: PCAModel, job: Job[PCAHyperparameters]) -> None:
         rows = batch.features if isinstance(batch.features, np.ndarray) else batch.features.toarray()
         rows = rows - (0 if model.mean is None else model.mean)
         total = np.square(rows, dtype=np.float64).sum()
-        kept = np.square(rows @ model.v, dtype=np.float64).sum()
-        sums += total, max(0.0, total - kept), rows.size
+        with np.errstate(over="ignore", invalid="ignore"):
+            kept = np.square(rows @ model.v, dtype=np.float64).sum()
+        sums += total, np.maximum(0.0, total - kept), rows.size
     job.cluster.sum(sums)
+    refuse_large(sums, 'channel "test"')
     total, lost, size = sums
     job.report.quality("test", "mse", "loss", lost / size)
     job.report.quality("test", "explained_variance", "score", 1 - lost / total if total else 1.0)
