@@ -99,12 +99,12 @@ class Rates:
         self._block = torch.empty(0)
 
     def at(self, step: int) -> torch.Tensor:
-        """Return (n_columns,) float32 rates of a step, from 0."""
+        """Return (1, n_columns) float32 rates of a step, from 0."""
         if not self._first <= step < self._first + _BLOCK:
             self._first = step - step % _BLOCK
             table = self.table(np.arange(self._first, self._first + _BLOCK))
             self._block = torch.from_numpy(np.repeat(table, self._outputs, axis=1)).to(self._where)
-        return self._block[step - self._first]
+        return self._block[step - self._first : step - self._first + 1]
 
     def table(self, steps: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return (n_steps, n_models) rates."""
@@ -140,6 +140,7 @@ class Group:
         self._weights, self._average, self._gradient = weights, average, gradient
         self._coefficients = coefficients
         self._rate_mult = rate_mult
+        self._table = coefficients.table.cpu().numpy()
         self._spare = torch.empty(0)
         self._arrays: tuple[NDArray[np.float32], ...] = ()
         if weights.device.type == "cpu":
@@ -152,7 +153,7 @@ class Group:
 
         Parameters
         ----------
-        rates : (n_columns,)
+        rates : (1, n_columns)
         scale : factor of the gradient
         recency : share of the new weights in the average
         """
@@ -162,8 +163,8 @@ class Group:
             self.step_by_tensors(rates, scale, recency)
             return
         weights, first, second, average, gradient = self._arrays
-        table = self._coefficients.table.numpy()
-        native.step(weights, first, second, average, gradient, rates[None].numpy(), table, scale, recency)
+        table = self._table
+        native.step(weights, first, second, average, gradient, rates.numpy(), table, scale, recency)
 
     def step_by_tensors(self, rates: torch.Tensor, scale: float, recency: float) -> None:
         """Do the same on any device, operation by operation."""

@@ -28,11 +28,16 @@ class Scaler:
         self.factor = torch.from_numpy((1 / scaling.scale).astype(np.float32)).to(where)
         self.offset = torch.from_numpy((-scaling.shift / scaling.scale).astype(np.float32)).to(where)
         self.shifted = bool(scaling.shift.any())
+        self._scaled = torch.empty(0)
 
     def rows(self, features: NDArray[np.float32] | csr_matrix) -> DenseRows | SparseRows:
-        """Return rows to multiply with."""
+        """Return rows to multiply with; dense ones hold until the next are asked for."""
         if isinstance(features, np.ndarray):
-            return DenseRows(torch.addcmul(self.offset, devices.tensor(features, self.where), self.factor))
+            # fresh memory for each mini-batch would cost as much as the pass itself
+            if self._scaled.shape != features.shape:
+                self._scaled = torch.empty(features.shape, device=self.where)
+            rows = devices.tensor(features, self.where)
+            return DenseRows(torch.addcmul(self.offset, rows, self.factor, out=self._scaled))
         return SparseRows(devices.features(features, self.where), self)
 
 
