@@ -56,7 +56,8 @@ check: venv  ## format, lint, types, import contracts, generated pages
 
 # modules of tests side by side; what measures time comes after them, by itself
 test: venv  ## the test suite, without an engine or a GPU
-	$(BIN)/pytest -m "not image and not gpu and not soak and not alone" --numprocesses auto --dist loadscope
+	$(BIN)/pytest -m "not image and not gpu and not soak and not alone" \
+		--numprocesses logical --maxprocesses 8 --dist loadscope
 	$(BIN)/pytest -m "alone and not image and not gpu and not soak"
 
 # what only the benchmarks need: the peers to beat
