@@ -12,6 +12,7 @@ from sagecask_vectors.linear_learner import settings
 from sagecask_vectors.linear_learner.model import LinearModel, logistic
 from sagecask_vectors.linear_learner.scores import N_BINS, BinaryScores, MulticlassScores, RegressionScores, Scores
 from sagecask_vectors.linear_learner.threshold import Aim, edge
+from sagecask_vectors.stream import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,8 +122,6 @@ class Final:
 
 def _limited(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
     """Yield the first rows; every batch is asked for, since hosts take them in step."""
-    from sagecask_vectors.stream import rows  # noqa: PLC0415 - a name of the module's own otherwise
-
     left = most
     for batch in batches:
         yield rows(batch, 0, min(left, len(batch)))
