@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import sys
@@ -11,8 +12,8 @@ from sagecask.errors import PlatformError
 # below what kernels hand out to connections (32768 and up), where any client could take a port that was just found
 LOWEST, HIGHEST = 10_000, 32_000
 TRIES = 100
-# sockets that mark ports as found: two processes that look at the same time must not find the same
-_found: dict[int, socket.socket] = {}
+# descriptors of sockets that mark ports as found: two processes that look at the same time must not find the same
+_found: dict[int, int] = {}
 MOST_FOUND = 64
 
 
@@ -50,7 +51,8 @@ def _mark(port: int) -> bool:
     except OSError:
         mark.close()
         return False
-    _found[port] = mark
+    # open until the process ends
+    _found[port] = mark.detach()
     if len(_found) > MOST_FOUND:
-        _found.pop(next(iter(_found))).close()
+        os.close(_found.pop(next(iter(_found))))
     return True

@@ -1,5 +1,6 @@
 """Ports that are free, and whose they are."""
 
+import os
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ def few(monkeypatch):
     monkeypatch.setattr(ports, "LOWEST", first)
     monkeypatch.setattr(ports, "HIGHEST", first + 2)
     for port in (first, first + 1):
-        ports._found.pop(port).close()
+        os.close(ports._found.pop(port))
     return first, first + 2
 
 
