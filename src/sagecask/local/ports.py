@@ -25,7 +25,7 @@ def free_port(count: int = 1) -> int:
     PlatformError : none was found
     """
     for _ in range(TRIES):
-        first = random.randrange(LOWEST, HIGHEST)  # noqa: S311 - no secret
+        first = random.randrange(LOWEST, HIGHEST - count + 1)  # noqa: S311 - no secret
         if all(_free(port) and _mark(port) for port in range(first, first + count)):
             return first
     raise PlatformError(f"endpoint: {count} free ports in a row must be found below {HIGHEST}; got none")
