@@ -106,7 +106,8 @@ class Solver:
     def outputs(self, features: DenseRows | SparseRows, weights: torch.Tensor) -> torch.Tensor:
         """Return (n_rows, n_models, n_outputs) float32."""
         raw = features.times(weights)
-        return raw.view(len(raw), -1, self._problem.outputs)
+        # a host may have no rows, of which torch cannot tell a size that is left to it
+        return raw.unflatten(1, (raw.shape[1] // self._problem.outputs, self._problem.outputs))
 
     def row_weights(self, labels: torch.Tensor) -> torch.Tensor | None:
         """Return (n_rows, n_models or 1) weights of the rows' classes, or None where all count the same."""
@@ -120,7 +121,7 @@ class Solver:
         if weights is not None:
             losses = losses * weights[:, :1]
             outputs.mul_(weights[:, :, None])
-        features.gradient(outputs.view(len(outputs), -1), self._gradient)
+        features.gradient(outputs.flatten(1), self._gradient)
         return losses.sum(), float(len(labels))
 
     def _exchange(self, loss: torch.Tensor, count: float) -> tuple[torch.Tensor, float]:
