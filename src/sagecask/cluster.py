@@ -135,6 +135,12 @@ class Cluster:
         if "_engine" in self.__dict__:
             with self._exchange() as engine:
                 engine.barrier()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Part without waiting for the others, whose next exchange fails; needed before a failed job's end."""
+        # threads of a group that is left to Python's end abort the process
+        if "_engine" in self.__dict__ and self._engine.is_initialized():
             self._engine.destroy_process_group()
 
     @contextmanager
@@ -142,8 +148,7 @@ class Cluster:
         try:
             yield self._engine
         except RuntimeError as error:
-            # threads of a broken group abort the process at its end
-            self._engine.destroy_process_group()
+            self.abandon()
             raise PlatformError(
                 f"{self.current}: every host must stay until the job's end; one has ended or cannot be reached, and "
                 f"its own log says why ({_first_sentence(error)})"

@@ -79,6 +79,11 @@ def test_hosts_that_never_come_are_named() -> None:
         assert f"{host}: all 3 hosts ({', '.join(HOSTS)}) must meet at 127.0.0.1, port " in output
 
 
+def test_hosts_that_part_in_the_middle_end_as_they_say() -> None:
+    ended = run("cluster.any(False)\ncluster.abandon()\ncluster.abandon()\nprint('over')\nsys.exit(1)", running=3)
+    assert ended == [(1, "over\n")] * 3
+
+
 def test_one_host_needs_no_engine() -> None:
     code = (
         "import sys, numpy as np; from sagecask.cluster import Cluster; cluster = Cluster(('a',), 'a')\n"

@@ -94,9 +94,13 @@ def train(paths: Paths, name: str | None, environ: Mapping[str, str], stop: Call
         algorithm.declaration.name, len(description.hyperparameters), ", ".join(job.channels) or "none",
         len(description.hosts), description.gpus,
     )  # fmt: skip
-    model = algorithm.fit(job)
-    job.save(model)
-    job.cluster.leave()
+    try:
+        model = algorithm.fit(job)
+        job.save(model)
+        job.cluster.leave()
+    except BaseException:
+        job.cluster.abandon()
+        raise
     if job.cluster.is_master:
         _log.info("model written to %s", paths.model)
 
