@@ -107,7 +107,7 @@ class Solver:
         """Return (n_rows, n_models, n_outputs) float32."""
         raw = features.times(weights)
         # a host may have no rows, of which torch cannot tell a size that is left to it
-        return raw.unflatten(1, (raw.shape[1] // self._problem.outputs, self._problem.outputs))
+        return raw.view(len(raw), raw.shape[1] // self._problem.outputs, self._problem.outputs)
 
     def row_weights(self, labels: torch.Tensor) -> torch.Tensor | None:
         """Return (n_rows, n_models or 1) weights of the rows' classes, or None where all count the same."""
