@@ -84,6 +84,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
 
     def linger(self) -> bool:
         """End the answers; return whether the client sends on, which is received so that it comes to read them."""
+        self.parser.forget()
         if self.leaving or self._ended:
             return False
         try:
@@ -93,7 +94,6 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
             return False
         self.leaving = True
         self.timeout = time.monotonic() + LINGER_SECONDS
-        self.parser.forget()
         return True
 
     def shut(self) -> None:
@@ -166,9 +166,10 @@ class CollectingParser(RequestParser):  # type: ignore[misc]
         return int(self.unreader.buf.seek(0, 2) + body)
 
     def forget(self) -> None:
-        """Give up what is here."""
+        """Give up what is here, of the last request too."""
         self.held = None
         self.unreader.take_buffered()
+        self.finish_body()
 
     def ready(self) -> bool:
         """Return whether a request can be answered without waiting for more of it."""

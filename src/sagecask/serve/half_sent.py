@@ -71,8 +71,10 @@ class HalfSent:
 
     def admits(self, conn: Connection) -> bool:
         """Return whether what comes from a client is received now."""
+        if self._bytes <= LONG_BYTES or conn.cut_off:
+            return True
         part = self._parts.get(conn)
-        if part is None or part.size <= SHORT_BYTES or self._bytes <= LONG_BYTES or conn.cut_off:
+        if part is None or part.size <= SHORT_BYTES:
             return True
         with self._guard:
             if self._first is not None:

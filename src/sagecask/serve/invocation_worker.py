@@ -258,7 +258,6 @@ class InvocationWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no t
             return super().handle(conn)
         finally:
             conn.answering = conn.sending = False
-            conn.parser.finish_body()
             self._forget(conn)
 
     def handle_request(self, req: Request, conn: Connection) -> bool:
