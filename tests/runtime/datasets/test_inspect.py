@@ -117,8 +117,8 @@ def test_bins_of_whole_numbers_hold_as_many_each():
         ("a.txt", b"1 0:2 3:4\n", "libsvm"),
         ("a.csv", recordio.write(Batch(np.ones((1, 2), dtype=np.float32))), "recordio"),
         ("a", b'{"features": [1]}\n', "jsonlines"),
-        ("a.csv.gz", gzip.compress(b"1,2\n"), "csv"),
-        ("a.svm.gz", gzip.compress(b"1\n1 2:3\n"), "libsvm"),
+        ("a.csv.gz", gzip.compress(b"1,2\n", mtime=0), "csv"),
+        ("a.svm.gz", gzip.compress(b"1\n1 2:3\n", mtime=0), "libsvm"),
     ],
 )
 def test_format_is_found_by_first_bytes_extension_or_first_line(tmp_path, name, content, found):
