@@ -196,7 +196,7 @@ def refuse_missing(batch: Batch, where: str, first: int = 1) -> None:
 
     Raises
     ------
-    DataError : names row and column, both from 1
+    DataError : names row and feature, both from 1
     """
     stored = batch.features if isinstance(batch.features, np.ndarray) else batch.features.data
     # one pass that makes no array; an overflow only leads to the closer look
@@ -213,7 +213,7 @@ def refuse_missing(batch: Batch, where: str, first: int = 1) -> None:
         column = int(batch.features.indices[wrong[0]])
     value = float(stored.reshape(-1)[wrong[0]])
     got = "a missing value" if np.isnan(value) else f"{value:g}"
-    raise DataError(f"{where} {first + row}, column {column + 1}: a finite number is needed; got {got}")
+    raise DataError(f"{where} {first + row}, feature {column + 1}: a finite number is needed; got {got}")
 
 
 def refuse_overflow(found: NDArray[np.floating], what: str, where: str = "request body, row") -> None:

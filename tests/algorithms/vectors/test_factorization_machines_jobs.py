@@ -269,7 +269,7 @@ EYE = np.eye(20, dtype=np.float32)
         (REGRESSOR, np.eye(19, dtype=np.float32), np.zeros(19),
          'channel "train", row 1: 20 features are needed (feature_dim); got 19'),
         (REGRESSOR, EYE * np.nan, np.zeros(20),
-         'channel "train", row 1, column 1: a finite number is needed; got a missing value'),
+         'channel "train", row 1, feature 1: a finite number is needed; got a missing value'),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_trained_on_are_refused(vectors_job, given, features, labels, message):

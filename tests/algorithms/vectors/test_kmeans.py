@@ -200,7 +200,7 @@ def test_stop_signal_leaves_the_model_of_the_rows_so_far(vectors_job):
         (
             np.array([[1, 2], [3, np.nan]]),
             {"k": 2},
-            'channel "train", row 2, column 2: a finite number is needed; got a missing value',
+            'channel "train", row 2, feature 2: a finite number is needed; got a missing value',
         ),
     ],
 )
@@ -272,7 +272,7 @@ def test_arrays_that_are_no_centers_are_refused(tmp_path, array, message):
     ("row", "message"),
     [
         ([1, 2], "request body: rows of 3 features; got 2"),
-        ([1, np.nan, 3], "request body, row 1, column 2: a finite number is needed; got a missing value"),
+        ([1, np.nan, 3], "request body, row 1, feature 2: a finite number is needed; got a missing value"),
     ],
 )
 def test_requests_that_do_not_fit_are_refused(tmp_path, row, message):

@@ -326,7 +326,7 @@ def test_several_labels_a_row_are_refused(job_directory, train):
     ("rows", "message"),
     [
         (np.zeros((1, 5)), "request body: rows of 6 features; got 5"),
-        (np.full((2, 6), math.nan), "request body, row 1, column 1: a finite number is needed; got a missing value"),
+        (np.full((2, 6), math.nan), "request body, row 1, feature 1: a finite number is needed; got a missing value"),
         (np.full((1, 6), 1e25), "knn: features whose squares add up to a float32 are needed; got larger numbers"),
     ],
 )

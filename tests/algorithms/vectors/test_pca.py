@@ -169,7 +169,7 @@ def test_moments_are_those_of_float64(sparse):
         (np.ones((9, 5)), 'channel "train", row 1: 4 features are needed (feature_dim); got 5'),
         (
             np.array([[1, 2, 3, 4], [5, 6, np.inf, 8]]),
-            'channel "train", row 2, column 3: a finite number is needed; got inf',
+            'channel "train", row 2, feature 3: a finite number is needed; got inf',
         ),
     ],
 )

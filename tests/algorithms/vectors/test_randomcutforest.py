@@ -336,9 +336,9 @@ def test_sparse_records_make_the_same_forest(tmp_path: Path):
         (csr_matrix((1, 3)), "request body: 2 features a row are needed (feature_dim); got 3"),
         (
             np.array([[0, 0], [0, np.nan]]),
-            "request body, row 2, column 2: a finite number is needed; got a missing value",
+            "request body, row 2, feature 2: a finite number is needed; got a missing value",
         ),
-        (np.array([[-np.inf, 0]]), "request body, row 1, column 1: a finite number is needed; got -inf"),
+        (np.array([[-np.inf, 0]]), "request body, row 1, feature 1: a finite number is needed; got -inf"),
     ],
 )
 def test_rows_that_do_not_fit_the_model_are_refused(work: Work, rows: np.ndarray, fault: str):

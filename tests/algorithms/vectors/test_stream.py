@@ -106,12 +106,12 @@ def test_width_is_that_of_the_first_row_where_none_is_given(vectors_job):
         (
             np.array([[1, 2], [3, 4], [5, np.nan]]),
             {},
-            'channel "train", row 3, column 2: a finite number is needed; got a missing value',
+            'channel "train", row 3, feature 2: a finite number is needed; got a missing value',
         ),
         (
             csr_matrix([[0, 2], [0, 4], [-np.inf, 0]]).astype(np.float32),
             {},
-            'channel "train", row 3, column 1: a finite number is needed; got -inf',
+            'channel "train", row 3, feature 1: a finite number is needed; got -inf',
         ),
     ],
 )
@@ -219,5 +219,5 @@ def test_numbers_that_overflow_together_are_not_missing():
 
 
 def test_missing_value_is_counted_from_the_first_row():
-    with pytest.raises(DataError, match=re.escape("row 12, column 1: a finite number is needed; got inf")):
+    with pytest.raises(DataError, match=re.escape("row 12, feature 1: a finite number is needed; got inf")):
         refuse_missing(Batch(np.array([[1], [2], [np.inf]], np.float32)), "row", 10)
