@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from gunicorn.http.body import CHUNK_EXT_RE
@@ -25,7 +26,7 @@ LINE_BYTES = 8190
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
-class CollectedBody(io.BytesIO):
+class CollectedBody(io.BytesIO, ABC):
     """What has come of a body; the application reads it as a file.
 
     ended : whether no more of it is waited for
@@ -37,9 +38,9 @@ class CollectedBody(io.BytesIO):
     whole = False
     size = 0
 
+    @abstractmethod
     def take(self, data: bytes) -> bytes:
         """Take over what belongs to the body; return what does not, or not yet."""
-        raise NotImplementedError
 
 
 class LengthBody(CollectedBody):

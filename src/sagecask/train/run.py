@@ -98,9 +98,8 @@ def train(paths: Paths, name: str | None, environ: Mapping[str, str], stop: Call
         model = algorithm.fit(job)
         job.save(model)
         job.cluster.leave()
-    except BaseException:
+    finally:
         job.cluster.abandon()
-        raise
     if job.cluster.is_master:
         _log.info("model written to %s", paths.model)
 
