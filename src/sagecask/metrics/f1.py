@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sagecask.metrics.counts import ClassCounts, ratio
+from sagecask.metrics.f_beta import f_beta_binary, f_beta_macro
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -17,9 +17,7 @@ def f1_binary(labels: ArrayLike, predictions: ArrayLike) -> float:
     ------
     ValueError : there is a class other than 0 and 1
     """
-    counts = ClassCounts.of(labels, predictions)
-    both = counts.positive(of=counts.labelled) + counts.positive(of=counts.predicted)
-    return float(ratio(2 * counts.positive(of=counts.right), both))
+    return f_beta_binary(labels, predictions)
 
 
 def f1_macro(labels: ArrayLike, predictions: ArrayLike) -> float:
@@ -28,5 +26,4 @@ def f1_macro(labels: ArrayLike, predictions: ArrayLike) -> float:
     >>> round(f1_macro([0, 1, 1], [0, 0, 1]), 4)
     0.6667
     """
-    counts = ClassCounts.of(labels, predictions)
-    return float(ratio(2 * counts.right, counts.labelled + counts.predicted).mean())
+    return f_beta_macro(labels, predictions)
