@@ -23,7 +23,7 @@ export OMP_WAIT_POLICY ?= passive
 
 FAMILIES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard containers/*/pyproject.toml)))
 BIN := .venv/bin
-PACKAGES := '.[parquet,hosts,local,dev]' $(FAMILIES:%='containers/%[cpu]')
+PACKAGES := '.[parquet,neural,local,dev]' $(FAMILIES:%='containers/%[cpu]')
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/sagecask/__init__.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 CREATED = $(shell git log -1 --format=%cI 2>/dev/null)
@@ -79,7 +79,7 @@ docs: venv  ## write the generated pages anew
 	$(BIN)/python docs/generate.py
 
 lock: $(BIN)/uv  ## write constraints.txt: one resolution of every package, extra and family
-	{ echo '-e .[parquet,hosts,local,bench,dev]'; printf -- '-e containers/%s[cpu,gpu]\n' $(FAMILIES); } | \
+	{ echo '-e .[parquet,neural,local,bench,dev]'; printf -- '-e containers/%s[cpu,gpu]\n' $(FAMILIES); } | \
 	$(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 		--no-header --no-annotate $(foreach package,sagecask $(FAMILIES:%=sagecask-%),--no-emit-package $(package)) \
 		$(LOCK_OPTIONS) --output-file constraints.txt

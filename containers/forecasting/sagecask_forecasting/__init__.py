@@ -1,0 +1,1 @@
+"""Forecasts of many related time series."""

@@ -1,0 +1,106 @@
+"""Many series of one frequency as a few flat arrays, from which windows are cut without a loop over series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sagecask_forecasting.deepar.calendar import time_features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sagecask_forecasting.deepar.calendar import Frequency
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Series one behind the other.
+
+    starts : (n_series,) datetime64, time of the first point of each
+    lengths : (n_series,) int64, observed points of each, NaN included
+    values : (sum of lengths,) float32, NaN is missing
+    categories : (n_series, n_categories) int64
+    dynamic : (sum of lengths + n_series * ahead, n_dynamic) float32, `ahead` points longer than the values
+    ahead : points by which dynamic features reach beyond the values
+    """
+
+    starts: NDArray[np.datetime64]
+    lengths: NDArray[np.int64]
+    values: NDArray[np.float32]
+    categories: NDArray[np.int64]
+    dynamic: NDArray[np.float32]
+    ahead: int = 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Where each series begins among the values."""
+        return np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Pieces of series, each of `context` points and then `horizon` points to be forecast.
+
+    target : (n, context + horizon) float32, missing points and those outside the series are 0
+    observed : (n, context + horizon) bool
+    lagged : (n, context + horizon, n_lags) float32, missing points are 0
+    features : (n, context + horizon, n_features) float32: of the calendar, the age, and dynamic ones
+    categories : (n, n_categories) int64
+    """
+
+    target: NDArray[np.float32]
+    observed: NDArray[np.bool_]
+    lagged: NDArray[np.float32]
+    features: NDArray[np.float32]
+    categories: NDArray[np.int64]
+
+
+class Cutter:
+    """Cuts windows out of a panel."""
+
+    def __init__(
+        self, panel: Panel, frequency: Frequency, lags: tuple[int, ...], context: int, horizon: int
+    ) -> None:
+        self._panel = panel
+        self._frequency = frequency
+        self._lags = np.array(lags)
+        self._steps = np.arange(-context, horizon)
+        self._values = np.nan_to_num(panel.values, nan=0.0)
+        self._known = ~np.isnan(panel.values)
+        self._offsets = panel.offsets
+        self._dynamic_offsets = self._offsets + panel.ahead * np.arange(len(panel))
+
+    def cut(self, series: NDArray[np.int64], at: NDArray[np.int64]) -> Windows:
+        """Return windows whose first point to be forecast is point `at` (0 is the series' first) of `series`."""
+        points = at[:, None] + self._steps
+        target, observed = self._look_up(series[:, None], points)
+        lagged, _ = self._look_up(series[:, None, None], points[:, :, None] - self._lags)
+        return Windows(target, observed, lagged, self._features(series, points), self._panel.categories[series])
+
+    def _look_up(
+        self, series: NDArray[np.int64], points: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        inside = (points >= 0) & (points < self._panel.lengths[series])
+        places = np.where(inside, points + self._offsets[series], 0)
+        if not len(self._values):
+            return np.zeros(points.shape, np.float32), inside
+        known = inside & self._known[places]
+        return np.where(known, self._values[places], np.float32(0)), known
+
+    def _features(self, series: NDArray[np.int64], points: NDArray[np.int64]) -> NDArray[np.float32]:
+        starts = self._panel.starts[series] + points[:, 0] * self._frequency.step
+        calendar = time_features(starts, self._frequency, points.shape[1])
+        # points before the series have the age of its first
+        age = np.log10(2.0 + np.maximum(points, 0), dtype=np.float32)[:, :, None]
+        lengths = self._panel.lengths[series][:, None] + self._panel.ahead
+        inside = (points >= 0) & (points < lengths)
+        places = np.where(inside, points + self._dynamic_offsets[series][:, None], 0)
+        width = self._panel.dynamic.shape[1]
+        dynamic = self._panel.dynamic[places] * inside[:, :, None] if width else np.empty((*points.shape, 0), np.float32)
+        return np.concatenate([calendar, age, dynamic], axis=2)

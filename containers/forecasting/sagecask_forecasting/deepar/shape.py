@@ -1,0 +1,48 @@
+"""What fixes a network and the series it takes; weights and this are all of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sagecask_forecasting.deepar.calendar import Frequency, feature_names
+from sagecask_forecasting.deepar.lags import lags
+
+LikelihoodName = Literal["gaussian", "beta", "negative-binomial", "student-T", "deterministic-L1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a network and the form of its series.
+
+    context, horizon : points that the network reads before it forecasts, and that it forecasts
+    cardinality : values of each category; empty where the model has none
+    embedding : numbers that stand for one category's value
+    dynamic : number of dynamic features
+    cells, layers : units of a recurrent layer, and recurrent layers
+    """
+
+    frequency: Frequency
+    context: int
+    horizon: int
+    likelihood: LikelihoodName
+    cardinality: tuple[int, ...]
+    embedding: int
+    dynamic: int
+    cells: int
+    layers: int
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """Lags of the target that every step sees, in points, ascending."""
+        return lags(self.frequency)
+
+    @property
+    def features(self) -> int:
+        """Numbers known of every point in time: of the calendar, the age, and dynamic features."""
+        return len(feature_names(self.frequency)) + 1 + self.dynamic
+
+    @property
+    def width(self) -> int:
+        """Inputs of the first recurrent layer at a step."""
+        return len(self.lags) + self.features + len(self.cardinality) * self.embedding + 1
