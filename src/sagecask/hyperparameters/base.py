@@ -162,6 +162,8 @@ def _unknown(name: str, known: list[str]) -> str:
 def _read(text: str, field: FieldInfo) -> object:
     kind, choices, words = _shape(field)
     declared = declared_of(field)
+    if declared.form is not None:
+        return declared.form.read(text.strip())
     if text.strip() in words:
         return text.strip()
     value = typed(text, kind)
@@ -188,7 +190,8 @@ def _entry(entry: object, allowed: tuple[object, ...]) -> object:
 
 def _expectation(field: FieldInfo) -> str:
     kind, choices, words = _shape(field)
-    return expectation(kind, declared_of(field), choices, words=words)
+    declared = declared_of(field)
+    return declared.form.expected if declared.form else expectation(kind, declared, choices, words=words)
 
 
 def _shape(field: FieldInfo) -> tuple[Kind, tuple[str, ...], tuple[str, ...]]:
@@ -199,6 +202,9 @@ def _shape(field: FieldInfo) -> tuple[Kind, tuple[str, ...], tuple[str, ...]]:
     beside = [part for part in parts if len(parts) > 1 and get_origin(part) is Literal and "auto" in get_args(part)]
     main = next(part for part in parts if part not in beside)
     words = tuple(word for part in beside for word in get_args(part))
+    form = declared_of(field).form
+    if form is not None:
+        return form.kind, get_args(main) if form.kind == "categorical" else (), words
     if get_origin(main) is Literal:
         return "categorical", get_args(main), words
     if get_args(main)[-1:] == ("json",) or main is Any:

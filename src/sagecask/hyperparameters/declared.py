@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import Field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic.fields import FieldInfo
 
 Kind = Literal["integer", "float", "boolean", "categorical", "string", "list", "json"]
@@ -41,6 +43,20 @@ def when(other: str, *values: str) -> Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """How a text is read where its kind alone does not say.
+
+    kind : what the reference calls it
+    expected : what a text must be, in words
+    read : text without blanks around it → value; a ValueError says that it is none
+    """
+
+    kind: Kind
+    expected: str
+    read: Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """What the table says beside annotation and default; `minimum` and `maximum` are inclusive bounds."""
 
@@ -56,6 +72,7 @@ class Declared:
     auto: bool = False
     required_when: Condition | None = None
     applies_when: str | None = None
+    form: Form | None = None
 
 
 # one argument a column of the table
@@ -74,6 +91,7 @@ def hyperparameter(  # noqa: PLR0913
     auto: bool = False,
     required_when: Condition | None = None,
     applies_when: str | None = None,
+    form: Form | None = None,
 ) -> Any:  # noqa: ANN401 - like pydantic.Field, so that the annotation of the attribute stands
     """Declare a field of a `Hyperparameters` class.
 
@@ -84,15 +102,18 @@ def hyperparameter(  # noqa: PLR0913
     name : public name, where it cannot be a Python attribute (`lambda`, `_kfold`)
     aliases : other public names
     minimum, above, maximum, below : bounds; `above` and `below` are exclusive
-    values : what the entries of a list may be; one that ends in `@` and a letter stands for any number there
+    values : what the entries of a list may be; one that ends in `@` and a letter stands for any number there. Of a
+        hyperparameter with a form, what the reference shows
     default_text : how the reference shows the default where it is no plain value
     auto : whether `auto` is a documented value of its own (implied by an annotation with Literal["auto"])
     required_when : condition under which a value must be given
     applies_when : when it has an effect, in words
+    form : reads the text in place of what the annotation implies
     """
     declared = Declared(
-        meaning, name, aliases, minimum, above, maximum, below, values, default_text, auto, required_when, applies_when
-    )
+        meaning, name, aliases, minimum, above, maximum, below, values, default_text, auto, required_when,
+        applies_when, form,
+    )  # fmt: skip
     extra = cast("dict[str, Any]", {"declared": declared})
     # a list's bounds are those of its entries, which pydantic would take for its length
     return Field(default, json_schema_extra=extra)

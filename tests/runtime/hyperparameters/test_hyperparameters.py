@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagecask.errors import HyperparameterError
-from sagecask.hyperparameters import Hyperparameters, Json, hyperparameter, when
+from sagecask.hyperparameters import Form, Hyperparameters, Json, hyperparameter, when
 
 
 class Table(Hyperparameters):
@@ -200,3 +200,33 @@ def test_words_stand_beside_numbers() -> None:
         'hiding: hyperparameter "weight" must be "auto", "balanced" or a float above 0; got "heavy"'
     )
     assert Hiding.table()[0]["auto"] is True
+
+
+def counts(text: str) -> tuple[int, ...] | str:
+    return text if text == "auto" else tuple(map(int, text.split("+")))
+
+
+class Formed(Hyperparameters):
+    counts: tuple[int, ...] | Literal["auto"] = hyperparameter(
+        "auto", values=("auto", "sum"), meaning="counts", form=Form("json", '"auto" or numbers with + between', counts)
+    )
+    noise: Literal["Low", "High"] = hyperparameter(
+        "Low", meaning="noise", form=Form("categorical", "one of Low, High in any case", str.capitalize)
+    )
+
+
+def test_form_reads_a_text_in_place_of_its_annotation() -> None:
+    values = Formed.parse({"counts": " 3+4 ", "noise": "hIGH"}, owner="formed")
+    assert (values.counts, values.noise) == ((3, 4), "High")
+
+
+def test_text_that_a_form_does_not_read_is_refused_in_its_words() -> None:
+    with pytest.raises(HyperparameterError) as caught:
+        Formed.parse({"counts": "3,4"}, owner="formed")
+    assert str(caught.value) == 'formed: hyperparameter "counts" must be "auto" or numbers with + between; got "3,4"'
+
+
+def test_reference_has_the_kind_and_values_of_a_form() -> None:
+    counted, noise = Formed.table()
+    assert (counted["type"], counted["auto"], counted["range"]) == ("json", True, {"values": ["auto", "sum"]})
+    assert (noise["type"], noise["range"]) == ("categorical", {"values": ["Low", "High"]})
