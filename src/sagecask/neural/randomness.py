@@ -1,0 +1,50 @@
+"""Random state as a function of seed, epoch and process, so that nothing of it must be kept in a checkpoint."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sagecask.neural.task import Part
+
+
+def seed_module(seed: int) -> None:
+    """Set torch's random state for the first weights, equal in all processes."""
+    torch.manual_seed(_derived(seed))
+
+
+def seed_epoch(seed: int, epoch: int, part: Part) -> np.random.Generator:
+    """Set torch's random state for an epoch of one process; return the generator that all processes share."""
+    torch.manual_seed(_derived(seed, 1, epoch, part.rank))
+    return np.random.default_rng([seed, epoch])
+
+
+def _derived(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Let torch choose algorithms whose results are the same each time; where it has none, it warns in the log.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/randomness.html
+    """
+    # cuBLAS reads it when its first handle is made
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # fresh memory is written before it is read
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]
