@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from sagecask.channels import Channel
     from sagecask.checkpoints import Checkpoints
     from sagecask.cluster import Cluster
-    from sagecask.formats import Batch, MediaType, Predictions
+    from sagecask.formats import Batch, MediaType, Predictions, Records
     from sagecask.hyperparameters import Hyperparameters
     from sagecask.report import Report
 
 H = TypeVar("H", bound="Hyperparameters")
+Rows = TypeVar("Rows", bound="Batch | Records")
 
 
 # --- what an algorithm declares: the keys are those of the specification files -----------------------------
@@ -90,6 +91,8 @@ class MultiModelInference:
 class Inference:
     """Requests and answers.
 
+    records : whether instances are JSON values of the algorithm's own form, and the model one of Records; else they are
+        rows of numbers
     malformed_status : what a body that its codec cannot read is answered with
     batch_accept : answer type of batch transform jobs whatever they accept, unless outputs were selected
     """
@@ -100,6 +103,7 @@ class Inference:
     default_content_type: str | None = None
     requests: Mapping[str, str] = field(default_factory=dict)
     responses: Mapping[str, str] = field(default_factory=dict)
+    records: bool = False
     malformed_status: int = 400
     batch_accept: str | None = None
     multi_model: MultiModelInference = field(default_factory=MultiModelInference)
@@ -158,7 +162,7 @@ class Job(Generic[H]):
     output_data: Path
     gpus: int
     stop_requested: Callable[[], bool]
-    save: Callable[[Model], None]
+    save: Callable[[AnyModel], None]
     available_memory: Callable[[], int | None]
 
 
@@ -183,8 +187,8 @@ class InferenceSettings:
 # --- what an algorithm is -----------------------------------------------------------------------------------
 
 
-class Model(ABC):
-    """What was learned.
+class Model(ABC, Generic[Rows]):
+    """What was learned, asked with batches of numbers or with records, as its algorithm declares.
 
     width : features of a row, where the model fixes their number
     """
@@ -198,13 +202,16 @@ class Model(ABC):
         """Write the model's files into an existing, empty folder."""
 
     @abstractmethod
-    def predict(self, batch: Batch, accept: MediaType) -> Predictions:
-        """Return one row of predictions per row of `batch`; `accept` is the answer's type with its parameters.
+    def predict(self, batch: Rows, accept: MediaType) -> Predictions:
+        """Return a row of predictions per row of `batch`; `accept` is the answer's type with its parameters.
 
         Raises
         ------
         DataError : the rows do not fit the model (status 400)
         """
+
+
+AnyModel: TypeAlias = "Model[Batch] | Model[Records]"
 
 
 class Algorithm(ABC):
@@ -218,7 +225,7 @@ class Algorithm(ABC):
         """Return the table of hyperparameters; imported here so that serving does without it."""
 
     @abstractmethod
-    def fit(self, job: Job[Any]) -> Model:
+    def fit(self, job: Job[Any]) -> AnyModel:
         """Train. The caller saves what is returned.
 
         Raises
@@ -228,7 +235,7 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
-    def load(self, folder: Path, settings: InferenceSettings) -> Model:
+    def load(self, folder: Path, settings: InferenceSettings) -> AnyModel:
         """Read a model that `Model.save`, or the original container, wrote into `folder`; it may be read-only.
 
         Raises

@@ -14,7 +14,7 @@ from sagecask import __version__
 from sagecask.errors import ModelDataError
 
 if TYPE_CHECKING:
-    from sagecask.algorithm import Declaration, Model
+    from sagecask.algorithm import AnyModel, Declaration
 
 MANIFEST = "sagecask.json"
 CHUNK_BYTES = 1024 * 1024
@@ -25,7 +25,7 @@ _UNSOUND = (
 )  # fmt: skip
 
 
-def save(model: Model, folder: Path, declaration: Declaration) -> None:
+def save(model: AnyModel, folder: Path, declaration: Declaration) -> None:
     """Write a model and its manifest into `folder`, each file by one rename, so that readers find whole files only.
 
     The files of an earlier save that this one does not have are deleted; anything else in the folder stays.

@@ -11,6 +11,7 @@ from sagecask.formats.batch import Batch, Joined, Room, concatenate, fresh
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.media_type import MediaType, negotiate
 from sagecask.formats.predictions import AnswerForm, Predictions
+from sagecask.formats.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ __all__ = [
     "Layout",
     "MediaType",
     "Predictions",
+    "Records",
     "Room",
     "codec_for",
     "concatenate",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sagecask.formats.batch import Batch, Room
     from sagecask.formats.media_type import MediaType
     from sagecask.formats.predictions import Predictions
+    from sagecask.formats.records import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,15 @@ class Codec:
         DataError : the body is not of this format, or has no row
         """
         raise UnsupportedMediaType(f"request body: a format for requests is needed; got {self.name}")
+
+    def records(self, body: bytes, layout: Layout) -> Records:  # noqa: ARG002 - for subclasses
+        """Return the instances of a request body as they stand there.
+
+        Raises
+        ------
+        DataError : the body is not of this format, or has no instance
+        """
+        raise UnsupportedMediaType(f"request body: a format for instances that are objects is needed; got {self.name}")
 
     def encode(self, predictions: Predictions) -> bytes:  # noqa: ARG002 - for subclasses
         """Return the answer's bytes."""

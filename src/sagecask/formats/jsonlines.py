@@ -16,6 +16,7 @@ from sagecask.formats.decimals import cells, trimmed
 from sagecask.formats.instances import add_features, label
 from sagecask.formats.json import load
 from sagecask.formats.lines import blocks, utf8
+from sagecask.formats.records import Records
 from sagecask.formats.rows import Rows, join_labels
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ class JsonLinesCodec(Codec):
         if batch is None:
             raise DataError(f"{where}: at least one row is needed; got none")
         return batch
+
+    def records(self, body: bytes, layout: Layout) -> Records:
+        where = "request body"
+        found = _records(utf8(body, layout.charset, where), 1, where)
+        if not found.values:
+            raise DataError(f"{where}: at least one instance is needed; got none")
+        return found
 
     def encode(self, predictions: Predictions) -> bytes:
         """Return one object per row, a newline after each."""
@@ -81,6 +89,17 @@ def _numbers(numbers: NDArray[np.float32]) -> list[bytes]:
         odd = {b"nan": b"null", b"inf": b"1e999", b"-inf": b"-1e999"}
         texts = [odd.get(text, text) for text in texts]
     return texts
+
+
+def _records(block: bytes, first: int, where: str) -> Records:
+    places = []
+    values = []
+    for number, line in enumerate(block.split(b"\n"), first):
+        if line.strip():
+            place = f"{where}, line {number}"
+            values.append(load(line, place))
+            places.append(place)
+    return Records(values, places)
 
 
 def _batch(block: bytes, first: int, rows: Rows, where: str) -> Batch | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -41,7 +42,7 @@ class Predictions:
     """Named columns of equal length, one row per record of the request in its order.
 
     columns : name to (n_rows,) numbers or texts, (n_rows, k) for a list of fixed length, or a sequence of
-        lists of their own lengths
+        lists of their own lengths or of mappings
     form : how the formats are to lay them out
     """
 
@@ -52,7 +53,7 @@ class Predictions:
         return len(next(iter(self.columns.values())))
 
     def plain(self) -> dict[str, list[object]]:
-        """Return the columns as Python's own numbers, texts and lists; a float32 keeps its exact value."""
+        """Return the columns as Python's own numbers, texts, lists and dicts; a float32 keeps its exact value."""
         return {name: _plain_list(column) for name, column in self.columns.items()}
 
     def records(self) -> list[dict[str, object]]:
@@ -68,4 +69,6 @@ def _plain_list(values: Column) -> list[object]:
 def _plain(value: object) -> object:
     if isinstance(value, (np.ndarray, list, tuple)):
         return _plain_list(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
     return value.item() if isinstance(value, np.generic) else value

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from sagecask.algorithm import Algorithm, Model
+    from sagecask.algorithm import Algorithm, AnyModel
     from sagecask.contract import ServingJob
     from sagecask.serve.loaded_models import LoadedModels
 
@@ -58,7 +58,7 @@ class Application(Flask):
         return super().wsgi_app(environ, start_response) if reply is None else reply
 
 
-def create_app(job: ServingJob, algorithm: Algorithm, model: Model, metrics: Metrics | None = None) -> Application:
+def create_app(job: ServingJob, algorithm: Algorithm, model: AnyModel, metrics: Metrics | None = None) -> Application:
     """Return the WSGI application that answers with `model`.
 
     Raises

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sagecask.errors import DataError, MalformedBody, NotAcceptable, UnsupportedMediaType, UsageError
 from sagecask.formats import Layout, MediaType, codec_for, negotiate
 
 if TYPE_CHECKING:
-    from sagecask.algorithm import Inference, Model
+    from sagecask.algorithm import AnyModel, Inference, Model
     from sagecask.contract import ServingJob
-    from sagecask.formats import Codec
+    from sagecask.formats import Batch, Codec, Predictions, Records
 
 # pairs of headers whose types stay settled; clients send few, and one that sends many must not fill the memory
 SETTLED = 128
@@ -58,15 +58,18 @@ class Terms:
 class Invocations:
     """Answers requests with one model.
 
+    records : whether the model is asked with records
+
     Raises
     ------
     UsageError : the answer type that the environment names is none of the algorithm's
     """
 
-    def __init__(self, job: ServingJob, inference: Inference, model: Model) -> None:
+    def __init__(self, job: ServingJob, inference: Inference, model: AnyModel) -> None:
         self.terms = Terms.of(job, inference)
         self.content_types, self.accepts = self.terms.content_types, self.terms.accepts
         self.model = model
+        self.records = inference.records
         self._inference = inference
         self._forced = inference.batch_accept if job.batch and not job.outputs else None
         self._default_accept = job.default_accept or inference.default_accept
@@ -115,11 +118,22 @@ class Invocations:
         DataError : its rows do not fit the model
         UnsupportedMediaType, NotAcceptable : a codec cannot do what only the body or the answer tells
         """
+        ask = self._ask_with_records if self.records else self._ask_with_rows
+        return exchange.writer.encode(ask(exchange, body))
+
+    def _ask_with_rows(self, exchange: Exchange, body: bytes) -> Predictions:
         try:
             batch = exchange.reader.decode(body, exchange.layout)
         except DataError as error:
             raise MalformedBody(str(error)) from error
-        return exchange.writer.encode(self.model.predict(batch, exchange.accept))
+        return cast("Model[Batch]", self.model).predict(batch, exchange.accept)
+
+    def _ask_with_records(self, exchange: Exchange, body: bytes) -> Predictions:
+        try:
+            records = exchange.reader.records(body, exchange.layout)
+        except DataError as error:
+            raise MalformedBody(str(error)) from error
+        return cast("Model[Records]", self.model).predict(records, exchange.accept)
 
     def _content_type(self, header: str | None) -> MediaType:
         text = (header or "").strip() or self._inference.default_content_type

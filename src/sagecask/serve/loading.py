@@ -11,7 +11,7 @@ from sagecask.errors import ModelDataError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sagecask.algorithm import Algorithm, Model
+    from sagecask.algorithm import Algorithm, AnyModel
     from sagecask.contract import ServingJob
 
 
@@ -42,7 +42,7 @@ def algorithm_for(folder: Path, named: str | None, *, several: bool = False) -> 
     return registry.load(name)
 
 
-def load(algorithm: Algorithm, folder: Path, job: ServingJob) -> Model:
+def load(algorithm: Algorithm, folder: Path, job: ServingJob) -> AnyModel:
     """Return the model of a folder, told how the job wants its answers.
 
     Raises

@@ -1,4 +1,4 @@
-"""Named tensors in JSON to rows, and predictions to named tensors (Open Inference Protocol, version 2)."""
+"""Named tensors in JSON to rows or records, and predictions to named tensors (Open Inference Protocol, version 2)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from sagecask.errors import DataError
-from sagecask.formats import Batch, Codec, Layout, MediaType
+from sagecask.formats import Batch, Codec, Layout, MediaType, Records
+from sagecask.formats.json import load
 from sagecask.formats.lines import quote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sagecask.algorithm import Model
     from sagecask.formats import Predictions
     from sagecask.serve.invocation import Invocations
 
@@ -53,7 +55,7 @@ class TensorCodec(Codec):
     def __init__(self, model: str, body: bytes) -> None:
         self._model = model
         self._request = _object(body)
-        parameters = self._request.get("parameters", {})
+        self._parameters = parameters = self._request.get("parameters", {})
         self._inputs = self._list("inputs", "name", "shape", "datatype", "data")
         self._outputs = [each["name"] for each in self._list("outputs", "name")] if "outputs" in self._request else []
         if not isinstance(parameters, dict):
@@ -72,6 +74,15 @@ class TensorCodec(Codec):
         if rows == {0}:
             raise DataError("request body: at least one row; got none")
         return Batch(parts[0] if len(parts) == 1 else np.hstack(parts))
+
+    def records(self, body: bytes, layout: Layout) -> Records:  # noqa: ARG002 - as in decode
+        """Return the JSON texts of one tensor; the request's parameters are its configuration."""
+        if len(self._inputs) != 1:
+            raise DataError(f"request body: one input; got {len(self._inputs)}")
+        texts = _texts(self._inputs[0])
+        places = [f"request body, instance {number}" for number in range(1, len(texts) + 1)]
+        values = [load(text.encode(errors="surrogatepass"), place) for text, place in zip(texts, places, strict=True)]
+        return Records(values, places, self._parameters)
 
     def encode(self, predictions: Predictions) -> bytes:
         known = list(predictions.columns)
@@ -103,11 +114,15 @@ class TensorCodec(Codec):
 
 def described(invocations: Invocations) -> dict[str, object]:
     """Return platform, inputs and outputs of a model, as far as it fixes them; -1 stands for any number."""
-    width = invocations.model.width
+    if invocations.records:
+        inputs = [{"name": "instances", "datatype": _TEXT, "shape": [-1]}]
+        return {"platform": "sagecask", "inputs": inputs, "outputs": []}
+    model = cast("Model[Batch]", invocations.model)
+    width = model.width
     shape = [-1, -1 if width is None else width]
     outputs: list[dict[str, object]] = []
     if width is not None:
-        nothing = invocations.model.predict(Batch(np.zeros((0, width), np.float32)), MediaType("application/json"))
+        nothing = model.predict(Batch(np.zeros((0, width), np.float32)), MediaType("application/json"))
         for name, column in nothing.columns.items():
             entry = _described(name, column)
             outputs.append({**entry, "shape": [-1, *cast("list[int]", entry["shape"])[1:]]})
@@ -132,6 +147,19 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _texts(tensor: dict[str, Any]) -> list[str]:
+    """Return the elements of a tensor of JSON instances: one dimension, or a column."""
+    where, shape, data = f"request body, input {quote(tensor['name'])}", tensor["shape"], tensor["data"]
+    if tensor["datatype"] != _TEXT:
+        got = quote(str(tensor["datatype"]))
+        raise DataError(f"{where}: the datatype {_TEXT}, whose elements are instances in JSON; got {got}")
+    if not isinstance(data, list) or not data or not all(isinstance(each, str) for each in data):
+        raise DataError(f"{where}: a list of texts, one at least; got others")
+    if shape not in ([len(data)], [len(data), 1]):
+        raise DataError(f"{where}: the shape [{len(data)}] of its data; got {quote(json.dumps(shape))}")
+    return data
 
 
 def _columns(tensor: dict[str, Any], *, alone: bool) -> NDArray[np.float32]:

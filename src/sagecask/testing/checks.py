@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from sagecask import artifact, registry
 from sagecask.algorithm import InferenceSettings
 from sagecask.contract import TrainingJob
 from sagecask.errors import DataError, HyperparameterError, UserError
-from sagecask.formats import Batch, Layout, MediaType
+from sagecask.formats import Batch, Layout, MediaType, Records, codec_for
 from sagecask.testing.hosts import on_two_hosts, train_on_hosts
 from sagecask.testing.job_directory import JobDirectory
 from sagecask.testing.pipes import fed
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sagecask.algorithm import Algorithm, Job, Model
+    from sagecask.algorithm import Algorithm, AnyModel, Job, Model
     from sagecask.formats import Predictions
 
 
@@ -53,7 +53,7 @@ class Subject:
         """Return the job that `fit` gets."""
         return prepare(self.algorithm, TrainingJob.read(directory.paths, {}), lambda: False)
 
-    def fit(self, label: str) -> tuple[Model, Path]:
+    def fit(self, label: str) -> tuple[AnyModel, Path]:
         """Train the example in this process; return the model and the folder it was saved to."""
         directory = self.job(label)
         model = self.algorithm.fit(self.prepare(directory))
@@ -61,12 +61,12 @@ class Subject:
         return model, directory.paths.model
 
     @cached_property
-    def fitted(self) -> tuple[Model, Path]:
+    def fitted(self) -> tuple[AnyModel, Path]:
         """The example, trained once for all checks that only look at the model."""
         return self.fit("fitted")
 
     @cached_property
-    def loaded(self) -> Model:
+    def loaded(self) -> AnyModel:
         """The fitted model, read back from its folder."""
         return self.algorithm.load(self.fitted[1], InferenceSettings())
 
@@ -74,6 +74,10 @@ class Subject:
     def channel_names(self) -> list[str]:
         """Names of the example's channels."""
         return list(json.loads((self.example / "input" / "config" / "inputdataconfig.json").read_text()))
+
+    @property
+    def asks_with_records(self) -> bool:
+        return self.algorithm.declaration.inference.records
 
     @cached_property
     def rows(self) -> Batch:
@@ -83,8 +87,19 @@ class Subject:
         batch = channels["train"].read(Layout(label_size=labels))
         return Batch(batch.features[:64])
 
-    def predict(self, model: Model, batch: Batch) -> Predictions:
-        return model.predict(batch, MediaType.parse(self.algorithm.declaration.inference.default_accept))
+    @cached_property
+    def instances(self) -> Batch | Records:
+        """What the model is asked with: rows of the first channel, or the records of the example's request."""
+        if not self.asks_with_records:
+            return self.rows
+        request = next(self.example.glob("*.jsonl"))
+        return codec_for(MediaType.parse("application/jsonlines")).records(request.read_bytes(), Layout())
+
+    def predict(self, model: AnyModel, batch: Batch | Records) -> Predictions:
+        accept = MediaType.parse(self.algorithm.declaration.inference.default_accept)
+        if isinstance(batch, Records):
+            return cast("Model[Records]", model).predict(batch, accept)
+        return cast("Model[Batch]", model).predict(batch, accept)
 
 
 def check_every_declared_hyperparameter_is_accepted(subject: Subject) -> None:
@@ -151,10 +166,12 @@ def check_same_seed_gives_the_same_model_files(subject: Subject) -> None:
 
 
 def check_saved_equals_loaded(subject: Subject) -> None:
-    _equal(subject.predict(subject.fitted[0], subject.rows), subject.predict(subject.loaded, subject.rows))
+    _equal(subject.predict(subject.fitted[0], subject.instances), subject.predict(subject.loaded, subject.instances))
 
 
 def check_sparse_rows_equal_dense_rows(subject: Subject) -> None:
+    if subject.asks_with_records:
+        return
     from scipy.sparse import csr_matrix  # noqa: PLC0415 - as in formats.batch
 
     dense = _dense(subject.rows)
@@ -169,7 +186,7 @@ def check_sparse_rows_equal_dense_rows(subject: Subject) -> None:
 def check_fastfile_equals_file(subject: Subject) -> None:
     directory = subject.job("fastfile").input_mode("FastFile")
     model = subject.algorithm.fit(subject.prepare(directory))
-    _equal(subject.predict(subject.fitted[0], subject.rows), subject.predict(model, subject.rows))
+    _equal(subject.predict(subject.fitted[0], subject.instances), subject.predict(model, subject.instances))
 
 
 def check_pipe_equals_file(subject: Subject) -> None:
@@ -179,7 +196,7 @@ def check_pipe_equals_file(subject: Subject) -> None:
     directory = subject.job("pipe")
     with fed(directory):
         model = subject.algorithm.fit(subject.prepare(directory))
-    _equal(subject.predict(subject.fitted[0], subject.rows), subject.predict(model, subject.rows))
+    _equal(subject.predict(subject.fitted[0], subject.instances), subject.predict(model, subject.instances))
 
 
 def check_two_hosts_agree_with_one(subject: Subject) -> None:
@@ -196,8 +213,8 @@ def check_two_hosts_agree_with_one(subject: Subject) -> None:
         return
     assert [each.code for each in outcomes] == [0, 0], "\n".join(each.log for each in outcomes)
     assert not any(jobs[1].paths.model.rglob("*")), "more than one host wrote a model"
-    one = subject.predict(subject.loaded, subject.rows)
-    two = subject.predict(subject.algorithm.load(jobs[0].paths.model, InferenceSettings()), subject.rows)
+    one = subject.predict(subject.loaded, subject.instances)
+    two = subject.predict(subject.algorithm.load(jobs[0].paths.model, InferenceSettings()), subject.instances)
     for name, column in one.columns.items():
         first, second = np.asarray(column, dtype=float), np.asarray(two.columns[name], dtype=float)
         if sharded:
@@ -208,8 +225,8 @@ def check_two_hosts_agree_with_one(subject: Subject) -> None:
 
 
 def check_one_row_predicts_as_among_many(subject: Subject) -> None:
-    many = subject.predict(subject.loaded, subject.rows)
-    one = subject.predict(subject.loaded, Batch(subject.rows.features[:1]))
+    many = subject.predict(subject.loaded, subject.instances)
+    one = subject.predict(subject.loaded, _first(subject.instances))
     assert len(one) == 1
     for name, column in one.columns.items():
         np.testing.assert_allclose(np.asarray(column)[0], np.asarray(many.columns[name])[0], rtol=1e-6)
@@ -228,6 +245,8 @@ def check_no_rows_is_refused(subject: Subject) -> None:
 
 
 def check_missing_values_predict(subject: Subject) -> None:
+    if subject.asks_with_records:
+        return
     dense = np.full((2, subject.rows.width), np.nan, dtype=np.float32)
     dense[0] = _dense(subject.rows)[0]
     try:
@@ -237,6 +256,8 @@ def check_missing_values_predict(subject: Subject) -> None:
 
 
 def check_wrong_width_is_refused(subject: Subject) -> None:
+    if subject.asks_with_records:
+        return
     width = subject.rows.width + 3
     try:
         subject.predict(subject.loaded, Batch(np.zeros((1, width), dtype=np.float32)))
@@ -251,6 +272,12 @@ def check_metric_expressions_are_as_the_platform_takes_them(subject: Subject) ->
         assert re.compile(metric.pattern).groups >= 1, f"{metric.name}: no group for the value"
         assert len(metric.name) <= 255
         assert len(metric.pattern) <= 500
+
+
+def _first(batch: Batch | Records) -> Batch | Records:
+    if isinstance(batch, Records):
+        return Records(batch.values[:1], batch.places[:1], batch.configuration)
+    return Batch(batch.features[:1])
 
 
 def _dense(batch: Batch) -> NDArray[np.float32]:

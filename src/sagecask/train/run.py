@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FrameType
 
-    from sagecask.algorithm import Algorithm, Model
+    from sagecask.algorithm import Algorithm, AnyModel
 
 # run as a program, the module is called __main__
 _log = logging.getLogger("sagecask.train.run")
@@ -132,7 +132,7 @@ def prepare(algorithm: Algorithm, description: TrainingJob, stop: Callable[[], b
         description.rendezvous_timeout_seconds,
     )
 
-    def save(model: Model) -> None:
+    def save(model: AnyModel) -> None:
         if not cluster.is_master:
             return
         try:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from sagecask.algorithm import InferenceSettings, Model
 from sagecask.errors import AlgorithmError, DataError
-from sagecask.formats import AnswerForm, Predictions
+from sagecask.formats import AnswerForm, Batch, Predictions
 from sagecask_boosting.xgboost.answers import selected
 from sagecask_boosting.xgboost.forest import FlatForest, dense_rows, flat_forest
 from sagecask_boosting.xgboost.loading import FILE, reason
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sagecask.formats import Batch, MediaType
+    from sagecask.formats import MediaType
 
 # all rows on one line, and a list of numbers in JSON
 _MULTI_MODEL = AnswerForm(outer_key=None, csv_between_rows=",", csv_final_newline=False, bare_values=True)
@@ -32,7 +32,7 @@ FEW_ROWS = 64
 _VOTED = frozenset({"multi:softmax", "binary:hinge"})
 
 
-class XGBoostModel(Model):
+class XGBoostModel(Model[Batch]):
     """Boosters of one objective.
 
     Parameters

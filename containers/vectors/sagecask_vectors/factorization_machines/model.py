@@ -8,7 +8,7 @@ import numpy as np
 
 from sagecask.algorithm import Model
 from sagecask.errors import DataError
-from sagecask.formats import Predictions
+from sagecask.formats import Batch, Predictions
 from sagecask_vectors import model_file
 from sagecask_vectors.stream import refuse_missing
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-    from sagecask.formats import Batch, MediaType
+    from sagecask.formats import MediaType
     from sagecask_vectors.factorization_machines.weights import Weights
 
 PredictorType = Literal["binary_classifier", "regressor"]
 PREDICTOR_TYPES: tuple[PredictorType, ...] = ("binary_classifier", "regressor")
 
 
-class FactorizationMachine(Model):
+class FactorizationMachine(Model[Batch]):
     """Weights of a binary classifier, whose scores go through a sigmoid, or of a regressor."""
 
     def __init__(self, weights: Weights, predictor_type: PredictorType) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sagecask.algorithm import Model
 from sagecask.errors import DataError, ModelDataError
-from sagecask.formats import Predictions
+from sagecask.formats import Batch, Predictions
 from sagecask_vectors import model_file
 from sagecask_vectors.stream import refuse_missing, refuse_overflow
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sagecask.formats import Batch, MediaType
+    from sagecask.formats import MediaType
 
 ARRAY = "centroids"
 # numbers of the largest array that a prediction makes beside its answer: 4 MiB
@@ -26,7 +26,7 @@ _ROOM = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KMeansModel(Model):
+class KMeansModel(Model[Batch]):
     """Centers, and what a prediction needs of them.
 
     centroids : (k, feature_dim) float32

@@ -8,7 +8,7 @@ import numpy as np
 
 from sagecask.algorithm import Model
 from sagecask.errors import DataError, ModelDataError
-from sagecask.formats import Predictions
+from sagecask.formats import Batch, Predictions
 from sagecask_vectors.knn import description as described
 from sagecask_vectors.knn import index_file, voting
 from sagecask_vectors.knn.neighbours import Exhaustive, read_lists, use_threads
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sagecask.formats import Batch, MediaType
+    from sagecask.formats import MediaType
     from sagecask_vectors.knn.description import Description
     from sagecask_vectors.knn.neighbours import Neighbours
 
@@ -29,7 +29,7 @@ DESCRIPTION = f"{index_file.NAME}.json"
 BLOCK_BYTES = 64 * 1024 * 1024
 
 
-class KNNModel(Model):
+class KNNModel(Model[Batch]):
     """Neighbours and their labels.
 
     Parameters

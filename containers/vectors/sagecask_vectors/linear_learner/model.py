@@ -9,7 +9,7 @@ import numpy as np
 
 from sagecask.algorithm import Model
 from sagecask.errors import DataError, ModelDataError
-from sagecask.formats import AnswerForm, Predictions
+from sagecask.formats import AnswerForm, Batch, Predictions
 from sagecask_vectors import model_file
 from sagecask_vectors.stream import refuse_missing, refuse_overflow
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sagecask.formats import Batch, MediaType
+    from sagecask.formats import MediaType
 
 OWNER = "linear-learner"
 PREDICTOR_TYPES = ("binary_classifier", "multiclass_classifier", "regressor")
@@ -28,7 +28,7 @@ _FORM = AnswerForm(compact_lines=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinearModel(Model):
+class LinearModel(Model[Batch]):
     """Scores are link(X weights + bias).
 
     weights : (n_features, n_outputs) float32

@@ -9,7 +9,7 @@ import numpy as np
 
 from sagecask.algorithm import Model
 from sagecask.errors import DataError, ModelDataError
-from sagecask.formats import AnswerForm, Predictions
+from sagecask.formats import AnswerForm, Batch, Predictions
 from sagecask_vectors import model_file
 from sagecask_vectors.stream import refuse_missing, refuse_overflow
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sagecask.formats import Batch, MediaType
+    from sagecask.formats import MediaType
 
 _FORM = AnswerForm(outer_key="projections")
 # numbers of the largest array that a prediction makes beside its answer: 8 MiB
@@ -26,7 +26,7 @@ _ROOM = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PCAModel(Model):
+class PCAModel(Model[Batch]):
     """Components in ascending order: the leading one is the last.
 
     v : (feature_dim, num_components) float32, columns of length 1 and at right angles

@@ -8,7 +8,7 @@ import numpy as np
 
 from sagecask.algorithm import Model
 from sagecask.errors import DataError
-from sagecask.formats import AnswerForm, Predictions
+from sagecask.formats import AnswerForm, Batch, Predictions
 from sagecask_vectors import model_file
 from sagecask_vectors.randomcutforest.forest import Forest
 from sagecask_vectors.randomcutforest.sampling import dense
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sagecask.formats import Batch, MediaType
+    from sagecask.formats import MediaType
 
 OWNER = "randomcutforest"
 _FORM = AnswerForm(outer_key="scores")
@@ -27,7 +27,7 @@ _FORM = AnswerForm(outer_key="scores")
 _DENSE_NUMBERS = 1 << 20
 
 
-class RandomCutForestModel(Model):
+class RandomCutForestModel(Model[Batch]):
     """Answers each row with its `score`.
 
     threads : how many one prediction may use
