@@ -53,6 +53,10 @@ class Report:
         """Write `#test_score (algo-1) : ('mse', 85617.1)` (first-party algorithms)."""
         self._line(f"#{channel}_score ({self._host}) : ({metric!r}, {float(value)!r})")
 
+    def named_score(self, channel: str, metric: str, value: float) -> None:
+        """Write `#test_score (algo-1, RMSE): 0.302` (forecasting)."""
+        self._line(f"#{channel}_score ({self._host}, {metric}): {float(value)!r}")
+
     def early_stopping(self, criterion: str, value: float, *, epoch: int) -> None:
         """Write the value that early stopping watches after an epoch."""
         self._line(

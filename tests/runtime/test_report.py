@@ -49,6 +49,7 @@ def test_quality_patterns_tell_epochs_from_the_final_model() -> None:
 
 def test_other_lines_have_the_form_of_the_closed_containers() -> None:
     assert printed(lambda report: report.score("test", "mse", 85617.1)) == "#test_score (algo-1) : ('mse', 85617.1)\n"
+    assert printed(lambda report: report.named_score("test", "RMSE", 0.302)) == "#test_score (algo-1, RMSE): 0.302\n"
     assert printed(lambda report: report.progress(3, 30)) == "#progress_metric: host=algo-1, completed 10 % of epochs\n"
     line = "#throughput_metric: host=algo-1, train throughput=1200.5 records/second\n"
     assert printed(lambda report: report.throughput(1200.5)) == line

@@ -8,6 +8,7 @@ from sagecask.metrics.log_loss import log_loss
 from sagecask.metrics.mae import mae
 from sagecask.metrics.mse import mse, rmse
 from sagecask.metrics.precision import precision, precision_macro, precision_micro
+from sagecask.metrics.quantile_loss import quantile_loss, weighted_quantile_loss
 from sagecask.metrics.r2 import r2
 from sagecask.metrics.ranking import ranks
 from sagecask.metrics.recall import recall, recall_macro, recall_micro
@@ -29,6 +30,7 @@ __all__ = [
     "precision",
     "precision_macro",
     "precision_micro",
+    "quantile_loss",
     "r2",
     "ranks",
     "recall",
@@ -38,4 +40,5 @@ __all__ = [
     "roc_auc",
     "roc_auc_of_counts",
     "top_k_accuracy",
+    "weighted_quantile_loss",
 ]

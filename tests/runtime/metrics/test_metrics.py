@@ -124,3 +124,15 @@ def test_log_loss_is_that_of_scikit_learn(ranked):
 
 def test_of_equal_scores_the_lower_class_stands_higher():
     assert metrics.ranks([0, 1, 2], [[0.2, 0.2, 0.2]] * 3).tolist() == [0, 1, 2]
+
+
+@given(pairs(st.floats(-1e6, 1e6)), st.floats(0.01, 0.99))
+def test_quantile_loss_is_twice_the_pinball_loss_of_scikit_learn(rows, level):
+    labels, predictions = rows
+    twice = 2 * len(labels) * oracle.mean_pinball_loss(labels, predictions, alpha=level)
+    assert metrics.quantile_loss(labels, predictions, level) == pytest.approx(twice, rel=1e-9, abs=1e-6)
+
+
+def test_weighted_quantile_loss_is_a_share_of_the_labels():
+    assert metrics.weighted_quantile_loss([1.0, -3.0], [2.0, -3.0], 0.9) == pytest.approx(0.2 / 4)
+    assert math.isnan(metrics.weighted_quantile_loss([0.0, 0.0], [0.0, 1.0], 0.5))
