@@ -13,7 +13,7 @@ from sagecask import registry
 
 SPECIFICATIONS = Path(__file__).parent / "specs"
 # own words of either side, and what a declaration says beyond a specification
-ASIDE = {"meaning", "layout", "when", "applies_when"}
+ASIDE = {"meaning", "layout", "when", "applies_when", "example", "example_parquet", "notes"}
 SECTIONS = ("algorithm", "title", "family", "learning", "channels", "hyperparameters", "metrics", "tunable", "training")
 INFERENCE = ("content_types", "accept", "default_accept")
 
