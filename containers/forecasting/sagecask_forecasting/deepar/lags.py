@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from sagecask_forecasting.deepar.calendar import Frequency
 
 RECENT = range(1, 8)
@@ -30,3 +35,25 @@ def lags(frequency: Frequency) -> tuple[int, ...]:
             centre = round(number * days * frequency.steps_a_day)
             found |= {lag for lag in (centre - 1, centre, centre + 1) if lag > RECENT[-1]}
     return tuple(sorted(found))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """The points that windows look at, each once: `history[:, place + step]` is what a lag shows at a step.
+
+    points : (n_points,) int64, ascending, relative to the first point to be forecast
+    places : (n_lags,) int64, of each lag at a window's first step
+    target : place of the window's own first point
+    """
+
+    points: NDArray[np.int64]
+    places: NDArray[np.int64]
+    target: int
+
+    @classmethod
+    def of(cls, lags: tuple[int, ...], context: int, horizon: int) -> Reach:
+        """Return the reach of windows of `context` points followed by `horizon` points."""
+        first = -context - np.array([*lags, 0])
+        points = np.unique(first[:, None] + np.arange(context + horizon))
+        places = np.searchsorted(points, first)
+        return cls(points, places[:-1], int(places[-1]))

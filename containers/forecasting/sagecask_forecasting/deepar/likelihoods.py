@@ -1,70 +1,82 @@
-"""Noise models: parameters from the network's output, log-likelihood, draws (Salinas et al., DeepAR, 2020, section 3.1).
+"""Noise models of training: the loss of values under the network's output (Salinas et al., DeepAR, 2020, section 3.1).
 
-Values are divided by the series' scale before the network and multiplied by it after; densities are those of the
-unscaled values, so that losses of different series add up to the likelihood of the data.
+What the output means stands in draws.py. Densities are those of the unscaled values, so that losses of different
+series add up to the likelihood of the data; deterministic-L1 alone counts in units of the scale.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import softplus
 
-SMALLEST = 1e-6
+from sagecask_forecasting.deepar.draws import CLOSEST, LEAST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sagecask_forecasting.deepar.shape import LikelihoodName
+
+    Tensor = torch.Tensor
 
 
-class Likelihood(ABC):
-    """One noise model; `raw` is (..., outputs), `scale` broadcasts against (...)."""
+def loss(name: LikelihoodName, raw: Tensor, value: Tensor, scale: Tensor) -> Tensor:
+    """Return the negative log-likelihood of each value.
 
-    outputs: ClassVar[int]
-
-    @abstractmethod
-    def loss(self, raw: torch.Tensor, value: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        """Return the negative log-likelihood of each value."""
-
-    @abstractmethod
-    def draw(self, raw: torch.Tensor, scale: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Return one value for each position."""
+    Parameters
+    ----------
+    raw : (..., outputs), the network's output
+    value : (...), unscaled
+    scale : broadcasts against value
+    """
+    return _LOSSES[name](raw.unbind(-1), value, scale)
 
 
-class Gaussian(Likelihood):
-    outputs = 2
-
-    def loss(self, raw: torch.Tensor, value: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        deviation = (softplus(raw[..., 1]) + SMALLEST) * scale
-        distance = (value - raw[..., 0] * scale) / deviation
-        return 0.5 * distance**2 + torch.log(deviation) + 0.5 * math.log(2 * math.pi)
-
-    def draw(self, raw: torch.Tensor, scale: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        noise = torch.randn(raw.shape[:-1], generator=generator, device=raw.device)
-        return (raw[..., 0] + (softplus(raw[..., 1]) + SMALLEST) * noise) * scale
+def _positive(raw: Tensor) -> Tensor:
+    return softplus(raw) + LEAST
 
 
-class StudentT(Likelihood):
-    """With more than two degrees of freedom, so that the variance is finite."""
+def _gaussian(raw: tuple[Tensor, ...], value: Tensor, scale: Tensor) -> Tensor:
+    deviation = _positive(raw[1])
+    distance = (value / scale - raw[0]) / deviation
+    return 0.5 * distance**2 + torch.log(deviation) + (torch.log(scale) + 0.5 * math.log(2 * math.pi))
 
-    outputs = 3
 
-    @staticmethod
-    def _parameters(raw: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return raw[..., 0] * scale, (softplus(raw[..., 1]) + SMALLEST) * scale, 2 + softplus(raw[..., 2])
+def _student_t(raw: tuple[Tensor, ...], value: Tensor, scale: Tensor) -> Tensor:
+    width, freedom = _positive(raw[1]), 2 + softplus(raw[2])
+    distance = (value / scale - raw[0]) / width
+    half = freedom / 2
+    normaliser = torch.log(width) + 0.5 * torch.log(freedom) + torch.lgamma(half) - torch.lgamma(half + 0.5)
+    shape = (half + 0.5) * torch.log1p(distance**2 / freedom)
+    return shape + normaliser + (torch.log(scale) + 0.5 * math.log(math.pi))
 
-    def loss(self, raw: torch.Tensor, value: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        location, width, freedom = self._parameters(raw, scale)
-        distance = (value - location) / width
-        normaliser = (
-            torch.log(width)
-            + 0.5 * torch.log(freedom * math.pi)
-            + torch.lgamma(freedom / 2)
-            - torch.lgamma((freedom + 1) / 2)
-        )
-        return 0.5 * (freedom + 1) * torch.log1p(distance**2 / freedom) + normaliser
 
-    def draw(self, raw: torch.Tensor, scale: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        location, width, freedom = self._parameters(raw, scale)
-        noise = torch.randn(location.shape, generator=generator, device=raw.device)
-        chi = 2 * torch._standard_gamma(freedom / 2, generator=generator)
-        return location + width * noise * torch.rsqrt(torch.clamp(chi / freedom, min=SMALLEST))
+def _beta(raw: tuple[Tensor, ...], value: Tensor, _: Tensor) -> Tensor:
+    first, second = _positive(raw[0]), _positive(raw[1])
+    inside = value.clamp(CLOSEST, 1 - CLOSEST)
+    normaliser = torch.lgamma(first) + torch.lgamma(second) - torch.lgamma(first + second)
+    return normaliser - (first - 1) * torch.log(inside) - (second - 1) * torch.log1p(-inside)
+
+
+def _negative_binomial(raw: tuple[Tensor, ...], value: Tensor, scale: Tensor) -> Tensor:
+    # in double precision, as differences of log-gamma functions cancel where the noise is nearly Poisson
+    mean = _positive(raw[0]).double() * scale
+    number = torch.sqrt(scale) / _positive(raw[1]).double()
+    value = value.double()
+    ways = torch.lgamma(value + 1) + torch.lgamma(number) - torch.lgamma(value + number)
+    return (ways + number * torch.log1p(mean / number) + value * torch.log1p(number / mean)).to(raw[0].dtype)
+
+
+def _deterministic(raw: tuple[Tensor, ...], value: Tensor, scale: Tensor) -> Tensor:
+    return torch.abs(value / scale - raw[0])
+
+
+_LOSSES: dict[LikelihoodName, Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]] = {
+    "gaussian": _gaussian,
+    "student-T": _student_t,
+    "beta": _beta,
+    "negative-binomial": _negative_binomial,
+    "deterministic-L1": _deterministic,
+}

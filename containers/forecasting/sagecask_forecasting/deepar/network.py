@@ -5,53 +5,83 @@ Salinas, Flunkert, Gasthaus, Januschowski: DeepAR, International Journal of Fore
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from sagecask_forecasting.deepar.draws import OUTPUTS
+from sagecask_forecasting.deepar.likelihoods import loss
 
 if TYPE_CHECKING:
-    from sagecask_forecasting.deepar.likelihoods import Likelihood
+    from sagecask_forecasting.deepar.panel import Windows
+    from sagecask_forecasting.deepar.scaling import Scales
+    from sagecask_forecasting.deepar.shape import Shape
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Sizes of the network.
-
-    features : features of a point in time, the age and dynamic ones included
-    """
-
-    lags: int
-    features: int
-    cardinality: tuple[int, ...]
-    embedding: int
-    cells: int
-    layers: int
-    dropout: float
+def tensors(windows: Windows, scales: Scales, shape: Shape) -> tuple[Tensor, ...]:
+    """Return what `Network` is called with."""
+    scale = scales.of(windows, shape)
+    given = (windows.history, windows.observed, windows.features, windows.categories, scale, scales.relative(scale))
+    return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in given)
 
 
 class Network(nn.Module):
-    """Parameters of the noise model at every step of a window, from what is known before that step."""
+    """Parameters of the noise model at every step of a window, from what is known before that step.
 
-    def __init__(self, shape: Shape, likelihood: Likelihood) -> None:
+    dropout : share of the units that keep their state in a step of training (zoneout)
+    """
+
+    def __init__(self, shape: Shape, dropout: float) -> None:
         super().__init__()
-        self.embeddings = nn.ModuleList(nn.Embedding(size, shape.embedding) for size in shape.cardinality)
-        width = shape.lags + shape.features + len(shape.cardinality) * shape.embedding + 1
-        dropout = shape.dropout if shape.layers > 1 else 0.0
-        self.recurrent = nn.LSTM(width, shape.cells, shape.layers, batch_first=True, dropout=dropout)
-        self.head = nn.Linear(shape.cells, likelihood.outputs)
-
-    def static(self, categories: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        """Return (n, width) of what does not change along a window."""
-        embedded = [table(categories[:, column]) for column, table in enumerate(self.embeddings)]
-        return torch.cat([*embedded, torch.log(scale)[:, None]], dim=1)
+        self.shape, self.dropout = shape, dropout
+        self._reach = shape.reach
+        cells, gates = shape.cells, 4 * shape.cells
+        self.embeddings = nn.ParameterList(torch.randn(size, shape.embedding) for size in shape.cardinality)
+        inputs = [shape.varying] + [cells] * (shape.layers - 1)
+        self.inputs = nn.ParameterList(torch.empty(gates, width) for width in inputs)
+        self.recurrent = nn.ParameterList(torch.empty(gates, cells) for _ in inputs)
+        self.biases = nn.ParameterList(torch.empty(gates) for _ in inputs)
+        self.static = nn.Parameter(torch.empty(gates, shape.static))
+        self.head = nn.Linear(cells, OUTPUTS[shape.likelihood])
+        for weight in (*self.inputs, *self.recurrent, *self.biases, self.static, *self.head.parameters()):
+            nn.init.uniform_(weight, -1 / math.sqrt(cells), 1 / math.sqrt(cells))
 
     def forward(
-        self, lagged: torch.Tensor, features: torch.Tensor, static: torch.Tensor, scale: torch.Tensor, state=None
-    ):
-        """Return (n, length, outputs), and the state after the last step."""
-        along = static[:, None, :].expand(-1, features.shape[1], -1)
-        inputs = torch.cat([lagged / scale[:, None, None], features, along], dim=2)
-        hidden, state = self.recurrent(inputs, state)
-        return self.head(hidden), state
+        self, history: Tensor, observed: Tensor, features: Tensor, categories: Tensor, scale: Tensor, relative: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the sum of the losses of observed points, and their number.
+
+        Parameters
+        ----------
+        history, observed, features, categories : (n, ...), as in `Windows`
+        scale, relative : (n,), of `Scales`
+        """
+        raw = self.outputs(history, features, categories, scale, relative)
+        length = observed.shape[1]
+        target = history[:, self._reach.target : self._reach.target + length]
+        target = torch.where(observed, target, scale[:, None])
+        losses = loss(self.shape.likelihood, raw, target, scale[:, None])
+        return (losses * observed).sum(), observed.sum().to(losses.dtype)
+
+    def outputs(self, history: Tensor, features: Tensor, categories: Tensor, scale: Tensor, relative: Tensor) -> Tensor:
+        """Return (n, length, outputs), the noise model's parameters at each step."""
+        length = features.shape[1]
+        places = torch.from_numpy(self._reach.places[:, None] + np.arange(length)).to(history.device)
+        # what is not known is taken for the mean
+        scaled = torch.nan_to_num(history / scale[:, None], nan=1.0)
+        varying = torch.cat([scaled[:, places].transpose(1, 2), features], dim=2)
+        embedded = [table[categories[:, column]] for column, table in enumerate(self.embeddings)]
+        static = torch.cat([*embedded, relative[:, None]], dim=1)
+        inputs = torch.cat([varying, static[:, None].expand(-1, length, -1)], dim=2)
+        weights: list[Tensor] = []
+        for layer, (first, second, bias) in enumerate(zip(self.inputs, self.recurrent, self.biases, strict=True)):
+            whole = torch.cat([first, self.static], dim=1) if layer == 0 else first
+            weights += [whole, second, bias, torch.zeros_like(bias)]
+        state = torch.zeros(self.shape.layers, len(history), self.shape.cells)
+        hidden = torch.lstm(
+            inputs, (state, state), weights, True, self.shape.layers, 0.0, self.training, False, True,
+        )[0]  # fmt: skip
+        return self.head(hidden)

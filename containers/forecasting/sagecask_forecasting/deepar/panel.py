@@ -12,7 +12,7 @@ from sagecask_forecasting.deepar.calendar import time_features
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sagecask_forecasting.deepar.calendar import Frequency
+    from sagecask_forecasting.deepar.shape import Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,16 +47,15 @@ class Panel:
 class Windows:
     """Pieces of series, each of `context` points and then `horizon` points to be forecast.
 
-    target : (n, context + horizon) float32, missing points and those outside the series are 0
-    observed : (n, context + horizon) bool
-    lagged : (n, context + horizon, n_lags) float32, missing points are 0
+    history : (n, n_points) float32, at the points of `Reach`; a gap holds the last value known before it, and NaN
+        stands where there is none, and for points after the series
+    observed : (n, context + horizon) bool, of the window's own points
     features : (n, context + horizon, n_features) float32: of the calendar, the age, and dynamic ones
     categories : (n, n_categories) int64
     """
 
-    target: NDArray[np.float32]
+    history: NDArray[np.float32]
     observed: NDArray[np.bool_]
-    lagged: NDArray[np.float32]
     features: NDArray[np.float32]
     categories: NDArray[np.int64]
 
@@ -64,34 +63,30 @@ class Windows:
 class Cutter:
     """Cuts windows out of a panel."""
 
-    def __init__(
-        self, panel: Panel, frequency: Frequency, lags: tuple[int, ...], context: int, horizon: int
-    ) -> None:
+    def __init__(self, panel: Panel, shape: Shape) -> None:
         self._panel = panel
-        self._frequency = frequency
-        self._lags = np.array(lags)
-        self._steps = np.arange(-context, horizon)
-        self._values = np.nan_to_num(panel.values, nan=0.0)
-        self._known = ~np.isnan(panel.values)
+        self._frequency = shape.frequency
+        self._reach = shape.reach.points
+        self._steps = np.arange(-shape.context, shape.horizon)
         self._offsets = panel.offsets
+        self._known = np.append(~np.isnan(panel.values), False)
+        self._values = np.append(_filled(panel), np.float32(np.nan))
         self._dynamic_offsets = self._offsets + panel.ahead * np.arange(len(panel))
 
     def cut(self, series: NDArray[np.int64], at: NDArray[np.int64]) -> Windows:
         """Return windows whose first point to be forecast is point `at` (0 is the series' first) of `series`."""
         points = at[:, None] + self._steps
-        target, observed = self._look_up(series[:, None], points)
-        lagged, _ = self._look_up(series[:, None, None], points[:, :, None] - self._lags)
-        return Windows(target, observed, lagged, self._features(series, points), self._panel.categories[series])
+        return Windows(
+            history=self._values[self._places(series, at[:, None] + self._reach)],
+            observed=self._known[self._places(series, points)],
+            features=self._features(series, points),
+            categories=self._panel.categories[series],
+        )
 
-    def _look_up(
-        self, series: NDArray[np.int64], points: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        inside = (points >= 0) & (points < self._panel.lengths[series])
-        places = np.where(inside, points + self._offsets[series], 0)
-        if not len(self._values):
-            return np.zeros(points.shape, np.float32), inside
-        known = inside & self._known[places]
-        return np.where(known, self._values[places], np.float32(0)), known
+    def _places(self, series: NDArray[np.int64], points: NDArray[np.int64]) -> NDArray[np.int64]:
+        # the last place stands for all points outside a series
+        inside = (points >= 0) & (points < self._panel.lengths[series][:, None])
+        return np.where(inside, points + self._offsets[series][:, None], len(self._values) - 1)
 
     def _features(self, series: NDArray[np.int64], points: NDArray[np.int64]) -> NDArray[np.float32]:
         starts = self._panel.starts[series] + points[:, 0] * self._frequency.step
@@ -102,5 +97,16 @@ class Cutter:
         inside = (points >= 0) & (points < lengths)
         places = np.where(inside, points + self._dynamic_offsets[series][:, None], 0)
         width = self._panel.dynamic.shape[1]
-        dynamic = self._panel.dynamic[places] * inside[:, :, None] if width else np.empty((*points.shape, 0), np.float32)
+        dynamic = (
+            self._panel.dynamic[places] * inside[:, :, None] if width else np.empty((*points.shape, 0), np.float32)
+        )
         return np.concatenate([calendar, age, dynamic], axis=2)
+
+
+def _filled(panel: Panel) -> NDArray[np.float32]:
+    """Return the values with gaps filled by the last one known before, NaN where there is none."""
+    known = ~np.isnan(panel.values)
+    places = np.arange(len(panel.values))
+    last = np.maximum.accumulate(np.where(known, places, -1)) if len(places) else places
+    first = np.repeat(panel.offsets, panel.lengths)
+    return np.where(last >= first, panel.values[last], np.float32(np.nan))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sagecask_forecasting.deepar.calendar import Frequency, feature_names
-from sagecask_forecasting.deepar.lags import lags
+from sagecask_forecasting.deepar.lags import Reach, lags
 
 LikelihoodName = Literal["gaussian", "beta", "negative-binomial", "student-T", "deterministic-L1"]
 
@@ -43,6 +43,16 @@ class Shape:
         return len(feature_names(self.frequency)) + 1 + self.dynamic
 
     @property
-    def width(self) -> int:
-        """Inputs of the first recurrent layer at a step."""
-        return len(self.lags) + self.features + len(self.cardinality) * self.embedding + 1
+    def reach(self) -> Reach:
+        """The points that a window looks at."""
+        return Reach.of(self.lags, self.context, self.horizon)
+
+    @property
+    def varying(self) -> int:
+        """Inputs of the first recurrent layer that change from step to step."""
+        return len(self.lags) + self.features
+
+    @property
+    def static(self) -> int:
+        """Inputs of the first recurrent layer that are one for a whole window: embeddings and the scale."""
+        return len(self.cardinality) * self.embedding + 1
