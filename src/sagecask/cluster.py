@@ -1,4 +1,4 @@
-"""The hosts of a training job, seen from one of them, and what they tell one another.
+"""The hosts of a training job, or processes on them, seen from one, and what they tell one another.
 
 Hosts meet at the first one's rendezvous port and talk over torch.distributed's gloo. A job of one host imports none of
 it: every sum is then its own.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sagecask.errors import PlatformError
+from sagecask.errors import PeerLost, PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +43,8 @@ class Cluster:
     interface : network interface that the hosts share, where this host has one of that name
     port : where the first host listens while they meet
     timeout_seconds : how long hosts wait for one another's names and processes
+    process, processes : number of this process on its host, from 0, and how many every host has
+    store : address at which a process that is none of these already listens in the first one's stead
     """
 
     hosts: tuple[str, ...]
@@ -50,20 +52,23 @@ class Cluster:
     interface: str | None = None
     port: int = 29500
     timeout_seconds: int = 900
+    process: int = 0
+    processes: int = 1
+    store: str | None = None
 
     @property
     def rank(self) -> int:
-        """Position of this host, from 0."""
-        return self.hosts.index(self.current)
+        """Position of this host, from 0; of this process where hosts have several."""
+        return self.hosts.index(self.current) * self.processes + self.process
 
     @property
     def size(self) -> int:
-        """Number of hosts."""
-        return len(self.hosts)
+        """Number of hosts, or of all their processes."""
+        return len(self.hosts) * self.processes
 
     @property
     def is_master(self) -> bool:
-        """Whether this host writes what only one host may write."""
+        """Whether this is the one that writes what only one may write."""
         return self.rank == 0
 
     def sum(self, *arrays: NDArray[Any]) -> None:
@@ -75,14 +80,14 @@ class Cluster:
 
         Raises
         ------
-        PlatformError : a host could not be reached, or has ended
+        PeerLost : a host could not be reached, or has ended
         """
         if self.size == 1:
             return
         for dtype in dict.fromkeys(array.dtype for array in arrays):
             same = [array for array in arrays if array.dtype == dtype]
             joined = same[0].reshape(-1) if len(same) == 1 else np.concatenate([array.reshape(-1) for array in same])
-            with self._exchange() as engine:
+            with self.exchange() as engine:
                 engine.all_reduce(_tensor(joined))
             if len(same) > 1:
                 parts = np.split(joined, np.cumsum([array.size for array in same])[:-1])
@@ -94,7 +99,7 @@ class Cluster:
 
         Raises
         ------
-        PlatformError : as `sum`
+        PeerLost : as `sum`
         """
         count = np.array([int(flag)], dtype=np.int64)
         self.sum(count)
@@ -105,7 +110,7 @@ class Cluster:
 
         Raises
         ------
-        PlatformError : as `sum`
+        PeerLost : as `sum`
         """
         if self.size == 1:
             return [array]
@@ -115,7 +120,7 @@ class Cluster:
         padded = np.zeros((int(lengths.max()), *array.shape[1:]), dtype=array.dtype)
         padded[: len(array)] = array
         received = [np.empty_like(padded) for _ in self.hosts]
-        with self._exchange() as engine:
+        with self.exchange() as engine:
             engine.all_gather([_tensor(each) for each in received], _tensor(padded))
         return [each[:length] for each, length in zip(received, lengths, strict=True)]
 
@@ -124,17 +129,16 @@ class Cluster:
 
         Raises
         ------
-        PlatformError : as `sum`
+        PeerLost : as `sum`
         """
         if self.size > 1:
-            with self._exchange() as engine:
+            with self.exchange() as engine:
                 engine.broadcast(_tensor(array), src=0)
 
     def leave(self) -> None:
         """Wait until every host has come here, and part; without any exchange before there is nothing to do."""
         if "_engine" in self.__dict__:
-            with self._exchange() as engine:
-                engine.barrier()
+            self.any(flag=False)
             self.abandon()
 
     def abandon(self) -> None:
@@ -144,12 +148,18 @@ class Cluster:
             self._engine.destroy_process_group()
 
     @contextmanager
-    def _exchange(self) -> Iterator[Any]:
+    def exchange(self) -> Iterator[Any]:
+        """Give torch.distributed, all hosts having met, for exchanges other than the above.
+
+        Raises
+        ------
+        PeerLost : a host could not be reached, or has ended
+        """
         try:
             yield self._engine
         except RuntimeError as error:
             self.abandon()
-            raise PlatformError(
+            raise PeerLost(
                 f"{self.current}: every host must stay until the job's end; one has ended or cannot be reached, and "
                 f"its own log says why ({_first_sentence(error)})"
             ) from error
@@ -159,15 +169,17 @@ class Cluster:
         """torch.distributed, once all hosts have met."""
         import torch.distributed as engine  # noqa: PLC0415 - jobs of one host do without it
 
-        deadline = time.monotonic() + self.timeout_seconds
-        _resolve(self.hosts, deadline)
+        if len(self.hosts) > 1:
+            _resolve(self.hosts, time.monotonic() + self.timeout_seconds)
         interface = self._shared_interface()
         if interface:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
-        _log.info("meeting %d hosts at %s, port %d", self.size, self.hosts[0], self.port)
+        where = self.store or self.hosts[0]
+        _log.info("meeting %d %s at %s, port %d", self.size, "processes" if self.store else "hosts", where, self.port)
+        listens = self.is_master and self.store is None
         try:
             store = engine.TCPStore(  # type: ignore[attr-defined]
-                self.hosts[0], self.port, self.size, self.is_master, timeout=timedelta(seconds=self.timeout_seconds)
+                where, self.port, self.size, listens, timeout=timedelta(seconds=self.timeout_seconds)
             )
             engine.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=SILENCE)
         except RuntimeError as error:
@@ -178,8 +190,10 @@ class Cluster:
         return engine
 
     def _shared_interface(self) -> str | None:
-        """Return the named interface where there is one, or the loopback for hosts that are addresses of it."""
+        """Return the named interface where there is one, or the loopback for one host or addresses of it."""
         names = [name for _, name in socket.if_nameindex()]
+        if len(self.hosts) == 1:
+            return "lo" if "lo" in names else None
         if ipaddress.ip_address(socket.gethostbyname(self.current)).is_loopback and "lo" in names:
             return "lo"
         return self.interface if self.interface in names else None

@@ -15,7 +15,8 @@
     ├── UsageError                   a command or variable is used wrongly     exit 2
     ├── AlgorithmError               training or prediction failed unexpectedly  exit 3
     └── PlatformError                the environment broke a promise             exit 3
-        └── InsufficientMemory       memory or scratch space is short for one more model
+        ├── InsufficientMemory       memory or scratch space is short for one more model
+        └── PeerLost                 another host or process of the job has ended, and says why itself
 
     TrainingStopped                  SIGTERM reached a job that has nothing to save yet; not a failure
 
@@ -98,6 +99,10 @@ class PlatformError(SagecaskError):
 
 class InsufficientMemory(PlatformError):
     """Memory or scratch space is short for one more model."""
+
+
+class PeerLost(PlatformError):
+    """Another host or process of the job has ended or cannot be reached; its own log says why."""
 
 
 class TrainingStopped(Exception):
