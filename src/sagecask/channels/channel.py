@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sagecask.errors import DataError
-from sagecask.formats import Batch, Joined, Layout, MediaType, Room
+from sagecask.formats import Batch, Joined, Layout, MediaType, Records, Room
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class FileRules:
         warning
     refuse_hidden : whether a name that starts with a dot is an error
     skip_underscore : whether names that start with an underscore are left out
+    skip : patterns of names that are left out, such as `_SUCCESS` or `.*`
+    content_types : by extension, such as `.parquet`, with or without `.gz` behind it, what `records` reads a file as;
+        one of any other name has the channel's content type
     shuffle_seed : puts the files into another order in each epoch, the same for the same seed; None is by name
     """
 
@@ -29,6 +32,8 @@ class FileRules:
     refuse_hidden: bool = False
     skip_underscore: bool = False
     shuffle_seed: int | None = None
+    skip: tuple[str, ...] = ()
+    content_types: Mapping[str, str] = field(default_factory=dict)
 
 
 ALL_FILES = FileRules()
@@ -40,10 +45,12 @@ class DataObject:
 
     where : opens every message about its contents
     stream : its bytes, buffered; ends with the object and is closed by the channel
+    name : a file's path relative to the channel, None in a pipe
     """
 
     where: str
     stream: io.BufferedReader
+    name: str | None = None
 
 
 def never() -> bool:
@@ -71,6 +78,18 @@ class Channel(ABC):
         ------
         DataError : a file is missing, damaged or not of the content type; names file, line and column
         UnsupportedMediaType : no format has the content type
+        """
+
+    @abstractmethod
+    def records(self, rules: FileRules = ALL_FILES) -> Iterator[Records]:
+        """Yield the instances of one epoch in order, where they are no rows of numbers; each call is the next epoch.
+
+        Memory stays bounded.
+
+        Raises
+        ------
+        DataError : a file is missing, damaged or not of its content type; names file and line
+        UnsupportedMediaType : no format of such instances has the content type
         """
 
     @abstractmethod

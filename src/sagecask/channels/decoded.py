@@ -7,6 +7,7 @@ import io
 import zlib
 from abc import abstractmethod
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +15,14 @@ import numpy as np
 from sagecask.channels.channel import ALL_FILES, Channel, DataObject, FileRules, never
 from sagecask.channels.prefetch import prefetched
 from sagecask.errors import DataError, UnsupportedMediaType
-from sagecask.formats import codec_for, fresh
+from sagecask.formats import Layout, MediaType, codec_for, fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from typing_extensions import Buffer
 
-    from sagecask.formats import Batch, Codec, Layout, Room
+    from sagecask.formats import Batch, Codec, Records, Room
 
 BUFFER_BYTES = 1024 * 1024
 _GZIP = b"\x1f\x8b"
@@ -36,6 +37,13 @@ class DecodedChannel(Channel):
     def _kept(self, layout: Layout, rules: FileRules, room: Room) -> Iterator[Batch]:
         # a batch that is copied at once is still in the cache; decoding ahead of that cost more than it gained
         return self._decoded(layout, rules, never, room)
+
+    def records(self, rules: FileRules = ALL_FILES) -> Iterator[Records]:
+        layout = Layout().under(self.content_type, f'channel "{self.name}"')
+        for each in self.objects(rules):
+            codec = self._codec(_content_type(each, rules))
+            if each.stream.peek(1):
+                yield from codec.read_records(plain(each.stream, each.where), layout, each.where)
 
     @abstractmethod
     def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]: ...
@@ -60,11 +68,20 @@ class DecodedChannel(Channel):
                 # not kept alive while the next one is made
                 del batch
 
-    def _codec(self) -> Codec:
+    def _codec(self, content_type: MediaType | None = None) -> Codec:
         try:
-            return codec_for(self.content_type)
+            return codec_for(content_type or self.content_type)
         except UnsupportedMediaType as error:
             raise UnsupportedMediaType(f'channel "{self.name}", {error}') from error
+
+
+def _content_type(each: DataObject, rules: FileRules) -> MediaType | None:
+    """Return what a file's extension says it is, if anything."""
+    suffixes = [suffix.lower() for suffix in PurePosixPath(each.name or "").suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    text = rules.content_types.get(suffixes[-1]) if suffixes else None
+    return None if text is None else MediaType.parse(text)
 
 
 def plain(stream: io.BufferedReader, where: str) -> io.BufferedReader:

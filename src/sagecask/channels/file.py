@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -41,7 +42,7 @@ class FileChannel(DecodedChannel):
             random.Random(f"{rules.shuffle_seed}, epoch {epoch}").shuffle(chosen)  # noqa: S311 - no secret
         for relative in chosen:
             with self._open(relative) as stream:
-                yield DataObject(self._where(relative), stream)
+                yield DataObject(self._where(relative), stream, relative.as_posix())
 
     def open(self, name: str) -> io.BufferedReader:
         return self._open(Path(name))
@@ -85,6 +86,8 @@ class FileChannel(DecodedChannel):
                 raise DataError(
                     f"{self._where(relative)}: a file name without a leading dot is needed; got a hidden file"
                 )
+            if any(fnmatchcase(relative.name, pattern) for pattern in rules.skip):
+                continue
             if rules.skip_underscore and relative.name.startswith("_"):
                 continue
             deep = rules.max_depth is not None and len(relative.parts) > rules.max_depth

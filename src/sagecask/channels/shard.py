@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sagecask.channels.channel import ALL_FILES, Channel, DataObject, FileRules, never
-from sagecask.formats import Batch
+from sagecask.formats import Batch, Records
 
 if TYPE_CHECKING:
     import io
@@ -25,7 +25,7 @@ def shard(channel: Channel, rank: int, size: int) -> Channel:
 
 
 class _Share(Channel):
-    """Every `size`-th row, and every `size`-th object, of each epoch; hosts count on in the same order."""
+    """Every `size`-th row or record, and every `size`-th object, of each epoch; hosts count on in the same order."""
 
     sharded = True
 
@@ -43,6 +43,14 @@ class _Share(Channel):
             before += len(batch)
             if len(share):
                 yield share
+
+    def records(self, rules: FileRules = ALL_FILES) -> Iterator[Records]:
+        before = 0
+        for records in self._channel.records(rules):
+            chosen = slice((self._rank - before) % self._size, None, self._size)
+            before += len(records)
+            if share := records.values[chosen]:
+                yield Records(share, records.places[chosen], records.configuration)
 
     def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]:
         for number, each in enumerate(self._channel.objects(rules, cancelled)):

@@ -39,6 +39,8 @@ CODECS = {
     "text/x-libsvm": "libsvm:LibsvmCodec",
     "libsvm": "libsvm:LibsvmCodec",
     "application/json": "json:JsonCodec",
+    # of channels alone, whose files have an instance a line
+    "json": "jsonlines:JsonLinesCodec",
     "application/jsonlines": "jsonlines:JsonLinesCodec",
     "application/x-jsonlines": "jsonlines:JsonLinesCodec",
     "application/x-parquet": "parquet:ParquetCodec",

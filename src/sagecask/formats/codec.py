@@ -70,6 +70,15 @@ class Codec:
         """Yield what `read` does; dense features may stand in the memory that `room` gives for the next batch."""
         return self.read(stream, layout, where)
 
+    def read_records(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Records]:  # noqa: ARG002 - for subclasses
+        """Yield the instances of one file or pipe as they stand there, some at a time.
+
+        Raises
+        ------
+        DataError : the file is not of this format; names the line
+        """
+        raise UnsupportedMediaType(f"{where}: a format for instances that are objects is needed; got {self.name}")
+
     def decode(self, body: bytes, layout: Layout) -> Batch:  # noqa: ARG002 - for subclasses
         """Return the rows of a request body.
 

@@ -39,6 +39,14 @@ class JsonLinesCodec(Codec):
                 layout = replace(layout, width=batch.width)
                 yield batch
 
+    def read_records(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Records]:
+        for line, block in blocks(stream, layout.charset, where):
+            found = _records(block, line, where)
+            if found.values:
+                yield found
+            # not kept alive while the next ones are made
+            del found
+
     def decode(self, body: bytes, layout: Layout) -> Batch:
         where = "request body"
         batch = _batch(utf8(body, layout.charset, where), 1, Rows(layout.width), where)

@@ -1,4 +1,4 @@
-"""`application/x-parquet` as training data: numeric columns, labels first, nulls missing (xgboost.md)."""
+"""`application/x-parquet` as training data: numeric columns, labels first, nulls missing (xgboost.md); or records."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from sagecask.errors import DataError
 from sagecask.formats.batch import Batch
 from sagecask.formats.codec import Codec, Layout
 from sagecask.formats.lines import printable, quote
+from sagecask.formats.parquet_values import values
+from sagecask.formats.records import Records
 from sagecask.formats.spool import spooled
 from sagecask.formats.writer import Writer
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BATCH_CELLS = 2 * 1024 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
+MAX_RECORDS = 16 * 1024
+VALUE_BYTES = 8
 BUFFER_BYTES = 256 * 1024
 _NUMERIC = (
     pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null,
@@ -48,6 +53,14 @@ class ParquetCodec(Codec):
                 for batch in self._read(file, layout, where):
                     layout = replace(layout, width=batch.width)
                     yield batch
+
+    def read_records(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Records]:  # noqa: ARG002 - text is UTF-8
+        if stream.seekable():
+            yield from _records(stream, where)
+            return
+        with spooled(stream) as files:
+            for file in files:
+                yield from _records(file, where)
 
     def _read(self, stream: BinaryIO, layout: Layout, where: str) -> Iterator[Batch]:
         # without a buffer size whole columns of a row group would be in memory
@@ -91,6 +104,32 @@ def column_names(stream: BinaryIO) -> list[str]:
         return []
     finally:
         stream.seek(at)
+
+
+def _records(stream: BinaryIO, where: str) -> Iterator[Records]:
+    file = _guarded(lambda: pq.ParquetFile(stream, buffer_size=BUFFER_BYTES), where)
+    names = [name for name in _guarded(lambda: file.schema_arrow.names, where) if not _INDEX.fullmatch(name)]
+    batches = file.iter_batches(_rows_at_once(file.metadata), columns=names, use_threads=False)
+    first = 1
+    while (batch := _guarded(lambda: next(batches, None), where)) is not None:
+        columns = [_guarded(partial(values, batch.column(name)), f"{where}, column {quote(name)}") for name in names]
+        places = [f"{where}, row {number}" for number in range(first, first + batch.num_rows)]
+        first += batch.num_rows
+        yield Records([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)], places)
+
+
+def _rows_at_once(metadata: pq.FileMetaData) -> int:
+    """Return how many rows hold about `BATCH_BYTES` where they are longest."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    row_bytes = max((_size(group) / max(group.num_rows, 1) for group in groups), default=1.0)
+    return min(max(1, int(BATCH_BYTES / max(row_bytes, 1.0))), MAX_RECORDS)
+
+
+def _size(group: pq.RowGroupMetaData) -> int:
+    """Return about how many bytes a row group takes in memory."""
+    # values that repeat take next to nothing in the file, texts more than numbers
+    count = sum(group.column(number).num_values for number in range(group.num_columns))
+    return max(count * VALUE_BYTES, int(group.total_byte_size))
 
 
 def _guarded(step: Callable[[], T], where: str) -> T:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sagecask.algorithm import ChannelDeclaration, Declaration
     from sagecask.contract import ChannelConfig, TrainingJob
-    from sagecask.formats import Batch, Layout
+    from sagecask.formats import Batch, Layout, Records
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +126,12 @@ class _Stoppable(Channel):
             if self._stop_requested():
                 raise TrainingStopped
             yield batch
+
+    def records(self, rules: FileRules = ALL_FILES) -> Iterator[Records]:
+        for records in self._channel.records(rules):
+            if self._stop_requested():
+                raise TrainingStopped
+            yield records
 
     def objects(self, rules: FileRules = ALL_FILES, cancelled: Callable[[], bool] = never) -> Iterator[DataObject]:
         for each in self._channel.objects(rules, cancelled):
