@@ -63,6 +63,20 @@ class Checkpoints:
         newest = max(steps)
         return newest, self.folder / f"{self.prefix}.{newest}"
 
+    def set_aside(self, step: int) -> Path:
+        """Give a file that nothing can be made of the ending `.damaged`, so that it counts no more; return its path.
+
+        Raises
+        ------
+        PlatformError : the folder cannot be written
+        """
+        assert self.folder is not None
+        path = self.folder / f"{self.prefix}.{step}"
+        try:
+            return path.replace(path.with_name(path.name + ".damaged"))
+        except OSError as error:
+            raise PlatformError(f"{self.folder}: space and leave to write checkpoints; got {error.strerror}") from error
+
     def steps(self) -> list[int]:
         """Return the steps that have a whole file, in no order."""
         if self.folder is None or not self.folder.is_dir():

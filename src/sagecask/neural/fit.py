@@ -24,8 +24,10 @@ def fit(task: Task, plan: Plan, job: Job[Any]) -> Fitted:
     Raises
     ------
     UserError : the loss is no finite number in the first epoch
+    ModelDataError : there is a checkpoint of another training
+    PlatformError : a checkpoint cannot be written, or another process has ended
     TrainingStopped : a stop signal came before the first mini-batch was done
     """
     world = World(job.cluster, torch.device("cpu"), job.report)
     with deterministic():
-        return Loop(task, plan, world, job.stop_requested).run()
+        return Loop(task, plan, world, job.checkpoints, job.stop_requested).run()

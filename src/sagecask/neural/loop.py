@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from sagecask.errors import AlgorithmError, TrainingStopped, UserError
-from sagecask.neural.progress import Progress
 from sagecask.neural.randomness import seed_epoch, seed_module
+from sagecask.neural.resuming import Resuming
+from sagecask.neural.state import State
 from sagecask.neural.steps import Diverged, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
-    from torch.optim.lr_scheduler import LRScheduler
 
+    from sagecask.checkpoints import Checkpoints
     from sagecask.neural.plan import Plan
     from sagecask.neural.task import Task
     from sagecask.neural.world import World
@@ -49,20 +49,21 @@ class Fitted:
 class Loop:
     """One training of one module, in one process."""
 
-    def __init__(self, task: Task, plan: Plan, world: World, stop_requested: Callable[[], bool]) -> None:
+    def __init__(
+        self, task: Task, plan: Plan, world: World, checkpoints: Checkpoints, stop_requested: Callable[[], bool]
+    ) -> None:
         self._task = task
         self._plan = plan
         self._world = world
         self._stop_requested = stop_requested
         seed_module(plan.seed)
-        self.module = task.module().to(world.device)
-        self.optimizer = plan.optimizer(self.module.parameters())
-        self.schedule = plan.schedule(self.optimizer) if plan.schedule else None
-        self.steps = Steps(task, plan, world, self.module, self.optimizer)
-        if plan.schedule_per == "batch":
-            self.steps.schedule = self.schedule
-        self.progress = Progress()
-        self.best: dict[str, Tensor] = {}
+        self._module = task.module().to(world.device)
+        world.align(self._module, weights=True)
+        optimizer = plan.optimizer(self._module.parameters())
+        schedule = plan.schedule(optimizer) if plan.schedule else None
+        self._steps = Steps(task, plan, world, self._module, optimizer, schedule)
+        self._state = State(self._module, optimizer, schedule, self._steps.scaler)
+        self._resuming = Resuming(checkpoints, world, self._state, plan)
 
     def run(self) -> Fitted:
         """Train until all epochs are done, patience is at its end, or a stop is asked for.
@@ -70,85 +71,88 @@ class Loop:
         Raises
         ------
         UserError : the loss is no finite number in the first epoch
+        ModelDataError : there is a checkpoint of another training
+        PlatformError : a checkpoint cannot be written
+        PeerLost : another process has ended
         TrainingStopped : a stop signal came before the first mini-batch was done
         """
+        self._resuming.restore()
         stopped = False
-        while not stopped and not self.progress.finished(self._plan):
+        while not stopped and not self._state.progress.finished(self._plan):
             try:
                 stopped = not self._epoch()
             except Diverged as error:
                 self._diverged(error)
                 break
-        if self.progress.best_epoch is None:
+        progress = self._state.progress
+        if progress.best_epoch is None:
             return self._unfinished()
-        weights = {name: tensor.cpu() for name, tensor in self.best.items()}
-        _log.info("epoch %d is the best of %d: %r", self.progress.best_epoch, self.progress.epochs, self.progress.best)
-        return Fitted(weights, self.progress.best_epoch, self.progress.best, self.progress.epochs, stopped)
+        _log.info("epoch %d is the best of %d: %r", progress.best_epoch, progress.epochs, progress.best)
+        return Fitted(_on_cpu(self._state.best), progress.best_epoch, progress.best, progress.epochs, stopped)
 
     def _unfinished(self) -> Fitted:
         """Return the weights of a first epoch that was stopped in its middle."""
-        if not self.steps.sums.batches:
+        if not self._steps.sums.batches:
             raise TrainingStopped
-        weights = {name: tensor.cpu() for name, tensor in self._snapshot().items()}
-        return Fitted(weights, None, self.steps.sums.mean, 0, stopped=True)
+        return Fitted(_on_cpu(self._state.weights()), None, self._steps.sums.mean, 0, stopped=True)
 
     def _epoch(self) -> bool:
         """Train and judge one epoch; return whether to go on."""
-        epoch, start = self.progress.epochs, time.perf_counter()
+        progress, start = self._state.progress, time.perf_counter()
+        epoch = progress.epochs
         if not self._batches(epoch):
             return False
         seconds = time.perf_counter() - start
-        if not all(bool(parameter.isfinite().all()) for parameter in self.module.parameters()):
+        if not all(bool(parameter.isfinite().all()) for parameter in self._module.parameters()):
             raise Diverged
+        self._world.align(self._module, weights=False)
         watched = self._watched(epoch)
-        if self.progress.update(watched, self._plan.tolerance):
-            self.best = self._snapshot()
-        if self.schedule is not None and self._plan.schedule_per == "epoch":
-            _step(self.schedule, watched)
+        if progress.update(watched, self._plan.tolerance):
+            self._state.keep()
+        self._steps.end_epoch(watched)
+        self._resuming.save()
         self._say(epoch, seconds)
-        return not self.steps.sums.stop
+        return not self._steps.sums.stop
 
     def _batches(self, epoch: int) -> bool:
         """Go through an epoch's mini-batches, unless asked to stop; return whether all were seen."""
         plan, part = self._plan, self._world.part
         generator = seed_epoch(plan.seed, epoch, part)
-        self.steps.start()
+        self._steps.start_epoch()
         for index, batch in enumerate(self._task.batches(epoch, generator, part)):
-            if part.size == 1 and self._stop_requested():
+            stop = self._stop_requested()
+            if stop and part.size == 1:
                 return False
-            self.steps.step(batch, stop=self._stop_requested())
+            self._steps.step(batch, stop=stop)
             if plan.batches_per_line and index % plan.batches_per_line == 0:
-                loss = self.steps.look()
+                loss = self._steps.look()
                 self._world.report.quality("train", plan.loss_name, "loss", loss, epoch=epoch, batch=index)
-            if part.size > 1 and self.steps.sums.stop:
+            if self._steps.sums.stop:
                 return False
-        self.steps.look()
-        if not self.steps.sums.batches:
+        self._steps.look()
+        if not self._steps.sums.batches:
             raise AlgorithmError("training: an epoch must have a mini-batch at least; got none")
         return True
 
     def _watched(self, epoch: int) -> float:
-        self.module.eval()
+        self._module.eval()
         with torch.no_grad():
-            value = self._task.validate(self.module, epoch, self._world)
-        return self.steps.sums.mean if value is None else value
+            value = self._task.validate(self._module, epoch, self._world)
+        return self._steps.sums.mean if value is None else value
 
     def _say(self, epoch: int, seconds: float) -> None:
-        report, sums = self._world.report, self.steps.sums
+        report, sums = self._world.report, self._steps.sums
         report.quality("train", self._plan.loss_name, "loss", sums.mean, epoch=epoch)
         report.progress(epoch + 1, self._plan.epochs)
         report.throughput(sums.records / self._world.hosts / max(seconds, 1e-9))
 
-    def _snapshot(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
-
     def _diverged(self, error: Diverged) -> None:
         """Fall back on the best epoch, or say what is wrong where there is none."""
-        epoch, best = self.progress.epochs, self.progress.best_epoch
+        epoch, best = self._state.progress.epochs, self._state.progress.best_epoch
         if best is None:
             raise UserError(
-                f"training, epoch {epoch}, mini-batch {self.steps.sums.batches - 1}: the loss must be a finite number; "
-                "got another: learning_rate may be too high, or a value of the data too large"
+                f"training, epoch {epoch}, mini-batch {self._steps.sums.batches - 1}: the loss must be a finite "
+                "number; got another: learning_rate may be too high, or a value of the data too large"
             ) from error
         _log.warning(
             "epoch %d: the loss is no finite number any more, learning_rate may be too high: training ends with the "
@@ -156,8 +160,5 @@ class Loop:
         )  # fmt: skip
 
 
-def _step(schedule: LRScheduler, watched: float) -> None:
-    if isinstance(schedule, ReduceLROnPlateau):
-        schedule.step(watched)
-    else:
-        schedule.step()
+def _on_cpu(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.cpu() for name, tensor in weights.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from sagecask.neural.gradients import Gradients
 
@@ -46,7 +47,15 @@ class Sums:
 class Steps:
     """Updates one module."""
 
-    def __init__(self, task: Task, plan: Plan, world: World, module: nn.Module, optimizer: Optimizer) -> None:
+    def __init__(
+        self,
+        task: Task,
+        plan: Plan,
+        world: World,
+        module: nn.Module,
+        optimizer: Optimizer,
+        schedule: LRScheduler | None,
+    ) -> None:
         self._task = task
         self._world = world
         self._module = module
@@ -57,13 +66,14 @@ class Steps:
         half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
         self._half = half if cuda and plan.mixed_precision else None
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self._half is torch.float16)
-        self.schedule: LRScheduler | None = None
+        self._schedule = schedule
+        self._per_batch = plan.schedule_per == "batch"
         self._look_every = _GPU_STEPS if cuda else 1
         self._pending: list[Tensor] = []
         self._latest = math.nan
         self.sums = Sums()
 
-    def start(self) -> None:
+    def start_epoch(self) -> None:
         """Begin an epoch."""
         self._module.train()
         self._pending.clear()
@@ -84,6 +94,15 @@ class Steps:
         self.sums.batches += 1
         if self.sums.batches % self._look_every == 0:
             self.look()
+
+    def end_epoch(self, watched: float) -> None:
+        """Step a schedule of epochs, which may look at what was watched."""
+        if self._schedule is None or self._per_batch:
+            return
+        if isinstance(self._schedule, ReduceLROnPlateau):
+            self._schedule.step(watched)
+        else:
+            self._schedule.step()
 
     def look(self) -> float:
         """Bring `sums` up to date; return the loss of the latest mini-batch."""
@@ -117,5 +136,5 @@ class Steps:
             torch.nn.utils.clip_grad_norm_(self._gradients.parameters, self._clip)
         self.scaler.step(self._optimizer)
         self.scaler.update()
-        if self.schedule is not None:
-            self.schedule.step()
+        if self._schedule is not None and self._per_batch:
+            self._schedule.step()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sagecask.neural.task import Part
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from sagecask.cluster import Cluster
     from sagecask.report import Report
 
 
 class World:
-    """Every method that exchanges something must be called by all processes, in the same order.
+    """Every method must be called by all processes, in the same order.
 
     part : which part of every mini-batch this process takes
     hosts : how many hosts there are
@@ -30,11 +34,52 @@ class World:
         self._cluster = cluster
 
     def sum(self, tensor: torch.Tensor) -> None:
-        """Replace a contiguous tensor, in place, by its sum over all processes.
+        """Replace a contiguous tensor, in place and where it is, by its sum over all processes.
 
         Raises
         ------
-        PlatformError : a process could not be reached, or has ended
+        PeerLost : a process could not be reached, or has ended
         """
         if self.part.size > 1:
-            self._cluster.sum(tensor.numpy())
+            group = self._group if tensor.is_cuda else None
+            with self._cluster.exchange() as engine:
+                engine.all_reduce(tensor, group=group)
+
+    def broadcast(self, data: bytes) -> bytes:
+        """Return the first process's bytes.
+
+        Raises
+        ------
+        PeerLost : as `sum`
+        """
+        if self.part.size == 1:
+            return data
+        length = np.array([len(data)], dtype=np.int64)
+        self._cluster.broadcast(length)
+        received = np.frombuffer(bytearray(data) if self.part.rank == 0 else bytearray(length[0]), dtype=np.uint8)
+        if length[0]:
+            self._cluster.broadcast(received)
+        return received.tobytes()
+
+    def align(self, module: nn.Module, *, weights: bool) -> None:
+        """Make a module's buffers of floating point, such as running means, the mean over all processes.
+
+        weights : whether its parameters too
+
+        Raises
+        ------
+        PeerLost : as `sum`
+        """
+        if self.part.size == 1:
+            return
+        for tensor in [*module.buffers(), *(module.parameters() if weights else ())]:
+            if tensor.is_floating_point():
+                mean = tensor.detach().clone()
+                self.sum(mean)
+                tensor.data.copy_(mean / self.part.size)
+
+    @cached_property
+    def _group(self) -> Any:  # noqa: ANN401 - a group of torch.distributed
+        """Processes that exchange tensors from GPU to GPU; what is on the CPU goes another way."""
+        with self._cluster.exchange() as engine:
+            return engine.new_group(backend="nccl") if engine.is_nccl_available() else None
