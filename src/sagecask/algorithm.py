@@ -95,6 +95,7 @@ class Inference:
         rows of numbers
     malformed_status : what a body that its codec cannot read is answered with
     batch_accept : answer type of batch transform jobs whatever they accept, unless outputs were selected
+    environment : the algorithm's own variables of the hosting container, by name, and what each means
     """
 
     content_types: tuple[str, ...]
@@ -107,6 +108,7 @@ class Inference:
     malformed_status: int = 400
     batch_accept: str | None = None
     multi_model: MultiModelInference = field(default_factory=MultiModelInference)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class InferenceSettings:
     batch : whether a batch transform job is served: one answer a line
     multi_model : whether the model is one of several behind a multi-model endpoint
     threads : threads that one prediction may use
+    environment : those of the declared variables that are set and not empty
     """
 
     outputs: tuple[str, ...] = ()
@@ -182,6 +185,7 @@ class InferenceSettings:
     batch: bool = False
     threads: int = 1
     multi_model: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- what an algorithm is -----------------------------------------------------------------------------------
@@ -241,4 +245,5 @@ class Algorithm(ABC):
         Raises
         ------
         ModelDataError : a file is missing, damaged or of another algorithm
+        UsageError : a variable of `settings.environment` has a value that it cannot have
         """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # what a specification says of a channel and of inference; the rest of a declaration is for the runtime alone
 CHANNEL = ("name", "required", "content_types", "default_content_type", "input_modes", "distribution", "layout")
-INFERENCE = ("content_types", "accept", "default_accept", "requests", "responses")
+INFERENCE = ("content_types", "accept", "default_accept", "requests", "responses", "environment")
 
 # title, header, rows
 Table: TypeAlias = "tuple[str, Sequence[str], Sequence[Sequence[str]]]"
@@ -92,6 +92,11 @@ def _tables(facts: Mapping[str, Any]) -> list[Table]:
                 ("answers", _codes(inference["accept"])),
                 ("answer without Accept", _code(inference["default_accept"])),
             ],
+        ),
+        (
+            "Environment",
+            ("variable", "meaning"),
+            [(_code(name), meaning) for name, meaning in inference.get("environment", {}).items()],
         ),
         ("Training", ("", ""), [(name.replace("_", " "), _word(value)) for name, value in facts["training"].items()]),
     ]

@@ -27,6 +27,12 @@ FACTS = {
 }  # fmt: skip
 
 
+def test_variables_of_an_algorithm_have_a_table_of_their_own():
+    facts = FACTS | {"inference": FACTS["inference"] | {"environment": {"A_CONFIG": "settings"}}}
+    table = "## Environment\n\n| variable | meaning |\n| --- | --- |\n| `A_CONFIG` | settings |\n"
+    assert table in reference.markdown(facts)
+
+
 def test_markdown_has_a_table_for_each_part_that_has_rows():
     assert (
         reference.markdown(FACTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ class ServingJob:
     multi_model : set on multi-model endpoints, where models come by requests
     model_name : name of the model in the Open Inference Protocol; None takes the algorithm's
     metrics_port : TCP port of /metrics where it has one of its own
+    environment : all variables that are set and not empty, of which an algorithm gets those that it declares
     """
 
     model_dir: Path
@@ -71,6 +72,7 @@ class ServingJob:
     multi_model: MultiModelEndpoint | None = None
     model_name: str | None = None
     metrics_port: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, paths: Paths, environ: Mapping[str, str]) -> ServingJob:
@@ -102,6 +104,7 @@ class ServingJob:
             multi_model=_multi_model(environ),
             model_name=environ.get("MODEL_NAME") or None,
             metrics_port=_port(environ, ("SAGECASK_METRICS_PORT",), 0) or None,
+            environment={name: text for name, text in environ.items() if text.strip()},
         )
 
 

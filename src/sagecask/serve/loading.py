@@ -48,12 +48,15 @@ def load(algorithm: Algorithm, folder: Path, job: ServingJob) -> AnyModel:
     Raises
     ------
     ModelDataError : it is damaged
+    UsageError : a variable that the algorithm declares has a value that it cannot have
     """
+    own = algorithm.declaration.inference.environment
     settings = InferenceSettings(
         job.outputs,
         ensemble=job.ensemble,
         batch=job.batch,
         threads=job.threads,
         multi_model=job.multi_model is not None,
+        environment={name: text for name, text in job.environment.items() if name in own},
     )
     return algorithm.load(folder, settings)

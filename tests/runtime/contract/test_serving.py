@@ -107,3 +107,7 @@ def test_model_dir_of_other_servers_counts_where_the_platforms_folder_is_absent(
     assert read(tmp_path, MODEL_DIR=str(other)).model_dir == other
     (tmp_path / "model").mkdir()
     assert read(tmp_path, MODEL_DIR=str(other)).model_dir == tmp_path / "model"
+
+
+def test_variables_that_are_set_are_kept_for_algorithms(tmp_path):
+    assert read(tmp_path, A_CONFIG="{}", EMPTY=" ").environment == {"A_CONFIG": "{}"}

@@ -91,6 +91,8 @@ INFERENCE = Inference(
     accept=("application/json", "application/jsonlines"),
     default_accept="application/json",
     records=True,
+    # lines of an output belong to lines of the input, whatever was accepted
+    batch_accept="application/jsonlines",
     requests={
         "application/json": (
             f'{{"instances": [{_INSTANCE}], "configuration": {{"num_samples": 50, '
@@ -110,6 +112,14 @@ INFERENCE = Inference(
         ),
         "application/json (defaults)": f'{{"predictions": [{_ANSWER}]}}',
         "application/jsonlines": f"{_ANSWER}\n",
+    },
+    environment={
+        CONFIGURATION_VARIABLE: (
+            'JSON such as {"num_samples": 200, "output_types": ["quantiles"], "quantiles": ["0.5"]}: what an answer holds '
+            "where its request does not say, for batch transform above all, whose lines cannot; by default 100 samples, "
+            "mean and quantiles, and the quantiles 0.1 to 0.9"
+        ),
+        SEED_VARIABLE: "a whole number: equal requests get equal answers; without it draws differ each time",
     },
 )
 
