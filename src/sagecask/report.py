@@ -78,6 +78,13 @@ class Report:
         stream.flush()
 
 
+class SilentReport(Report):
+    """Writes nothing, for processes that have what another one writes."""
+
+    def _line(self, text: str) -> None:
+        pass
+
+
 def round_pattern(metric: str) -> str:
     """Return the expression that reads `validation:auc` from a line of `Report.round`.
 

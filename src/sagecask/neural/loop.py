@@ -70,7 +70,7 @@ class Loop:
 
         Raises
         ------
-        UserError : the loss is no finite number in the first epoch
+        UserError : the loss is no finite number in the first epoch, or the GPU's memory is too small
         ModelDataError : there is a checkpoint of another training
         PlatformError : a checkpoint cannot be written
         PeerLost : another process has ended
@@ -84,6 +84,11 @@ class Loop:
             except Diverged as error:
                 self._diverged(error)
                 break
+            except torch.OutOfMemoryError as error:
+                raise UserError(
+                    "training: the network and a mini-batch must fit into the GPU's memory; got too large ones: a "
+                    "lower mini_batch_size helps"
+                ) from error
         progress = self._state.progress
         if progress.best_epoch is None:
             return self._unfinished()

@@ -12,11 +12,11 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import FrameType
 
 # SIGKILL follows SIGTERM after 120 s (contract 6.1); leave time to say what happened
@@ -67,21 +67,25 @@ class Supervisor:
 
 def main(root: Path, algorithm: str | None, environ: Mapping[str, str]) -> int:
     """Run one training job in a process of its own and return the exit code of the container."""
-    killed_before = _out_of_memory_kills()
     command = [sys.executable, "-m", "sagecask.train.run", str(root), *([algorithm] if algorithm else [])]
     supervisor = Supervisor(command, environ)
+
+    # the handlers come before all other imports
+    from sagecask.contract import out_of_memory_kills  # noqa: PLC0415
+
+    killed_before = out_of_memory_kills()
     status = supervisor.wait()
     if supervisor.stopping and -status in {signal.SIGTERM, signal.SIGINT}:
         # asked to stop before the training process could listen: nothing has been learned yet
         status = 0
 
-    from sagecask import logs  # noqa: PLC0415 - the handlers come first
-    from sagecask.contract import Paths, TrainingJob, hand_over, write_failure  # noqa: PLC0415
+    from sagecask import logs  # noqa: PLC0415
+    from sagecask.contract import Paths, TrainingJob, cause_of_death, hand_over, write_failure  # noqa: PLC0415
 
     paths = Paths(root)
     if status < 0:
         logs.configure(environ)
-        cause = _cause(-status, killed_for_memory=_out_of_memory_kills() > killed_before)
+        cause = cause_of_death(-status, killed_for_memory=out_of_memory_kills() > killed_before)
         late = f", {GRACE_SECONDS} s after it was asked to stop" if supervisor.stopping else ""
         message = f"training process: must end by itself; got {cause}{late}"
         _log.error("AlgorithmError: %s", message)
@@ -89,31 +93,3 @@ def main(root: Path, algorithm: str | None, environ: Mapping[str, str]) -> int:
         status = 3
     hand_over(paths, TrainingJob.checkpoint_folder(paths))
     return status
-
-
-def _cause(number: int, *, killed_for_memory: bool) -> str:
-    hints = {
-        signal.SIGKILL: "out of memory: the data or the model need a larger machine or memory limit"
-        if killed_for_memory
-        else "killed from outside, mostly for want of memory",
-        signal.SIGSEGV: "a fault in native code",
-        signal.SIGBUS: "a fault in native code, or /dev/shm is full",
-        signal.SIGILL: "an instruction that this processor does not have",
-        signal.SIGFPE: "an arithmetic fault in native code",
-        signal.SIGABRT: "aborted by native code",
-    }
-    name = next((each.name for each in signal.Signals if each == number), "unknown")
-    hint = next((f": {text}" for each, text in hints.items() if each == number), "")
-    return f"signal {number} ({name}{hint})"
-
-
-def _out_of_memory_kills() -> int:
-    """Return how often the kernel killed in this cgroup for memory (version 2, then 1); 0 where it does not say."""
-    for source in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        try:
-            lines = Path(source).read_text(encoding="ascii").splitlines()
-        except OSError:
-            continue
-        counts = dict(line.split() for line in lines if len(line.split()) == 2)
-        return int(counts.get("oom_kill", 0))
-    return 0
