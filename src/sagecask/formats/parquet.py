@@ -128,7 +128,7 @@ def _rows_at_once(metadata: pq.FileMetaData) -> int:
 def _size(group: pq.RowGroupMetaData) -> int:
     """Return about how many bytes a row group takes in memory."""
     # values that repeat take next to nothing in the file, texts more than numbers
-    count = sum(group.column(number).num_values for number in range(group.num_columns))
+    count: int = sum(group.column(number).num_values for number in range(group.num_columns))
     return max(count * VALUE_BYTES, int(group.total_byte_size))
 
 
