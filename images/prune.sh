@@ -36,11 +36,9 @@ fi
 
 # What CUDA comes with that no library here links to or opens: a copy of its compiler, a solver over several GPUs, what
 # profilers read, BLAS and FFTW in other libraries' names.
-if [ -d nvidia/cu13 ]; then
-    rm -f nvidia/cu13/lib/libnvrtc*.alt.so.* nvidia/cu13/lib/libcusolverMg.so.* nvidia/cu13/lib/libcufftw.so.* \
-        nvidia/cu13/lib/libnvblas.so.* nvidia/cu13/lib/libnvperf_*.so nvidia/cu13/lib/libpcsamplingutil.so \
-        nvidia/cu13/lib/libcheckpoint.so nvidia/nvshmem/lib/*.bc
-fi
+rm -f nvidia/*/lib/libnvrtc*.alt.so.* nvidia/*/lib/libcusolverMg.so.* nvidia/*/lib/libcufftw.so.* \
+    nvidia/*/lib/libnvblas.so.* nvidia/*/lib/libnvperf_*.so nvidia/*/lib/libpcsamplingutil.so \
+    nvidia/*/lib/libcheckpoint.so nvidia/*/lib/*.bc
 
 # The compiler behind torch.compile starts a C compiler, which no image has.
 rm -rf triton triton-*.dist-info
