@@ -1,19 +1,30 @@
-"""The Kubernetes manifests hold the fields of KServe's published resources, and say what the image understands."""
+"""The Kubernetes manifests hold the fields of the published resources, and say what the image understands."""
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from sagecask.errors import UsageError, UserError
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kserve"
+JOBSET = ROOT / "deploy" / "jobset"
 ENVIRONMENT = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
 # fields, as the resources of KServe 0.15 and Pods have them, down to what the manifests use; None is any value
 PROBE = {"httpGet": {"path": str, "port": int}, "periodSeconds": int, "timeoutSeconds": int, "failureThreshold": int}
 QUANTITIES = {"cpu": str, "memory": str}
+SECURITY = {
+    "allowPrivilegeEscalation": bool,
+    "readOnlyRootFilesystem": bool,
+    "runAsNonRoot": bool,
+    "runAsUser": int,
+    "capabilities": {"drop": [str]},
+}
 CONTAINER = {
     "name": str,
     "image": str,
@@ -22,13 +33,7 @@ CONTAINER = {
     "ports": [{"containerPort": int, "protocol": str, "name": str}],
     "readinessProbe": PROBE,
     "livenessProbe": PROBE,
-    "securityContext": {
-        "allowPrivilegeEscalation": bool,
-        "readOnlyRootFilesystem": bool,
-        "runAsNonRoot": bool,
-        "runAsUser": int,
-        "capabilities": {"drop": [str]},
-    },
+    "securityContext": SECURITY,
     "resources": {"requests": QUANTITIES, "limits": QUANTITIES},
 }
 RUNTIME = {
@@ -58,10 +63,109 @@ SERVICE = {
         }
     },
 }
+# the same of JobSet 0.10 (v1alpha2) and the Pods of its Jobs
+TRAINING_CONTAINER = {
+    "name": str,
+    "image": str,
+    "command": [str],
+    "args": [str],
+    "env": [{"name": str, "value": str, "valueFrom": {"fieldRef": {"fieldPath": str}}}],
+    "ports": [{"containerPort": int, "protocol": str, "name": str}],
+    "terminationMessagePolicy": str,
+    "volumeMounts": [{"name": str, "mountPath": str, "subPath": str, "readOnly": bool}],
+    "securityContext": SECURITY,
+    "resources": {"requests": QUANTITIES, "limits": QUANTITIES | {"nvidia.com/gpu": str}},
+}
+POD = {
+    "restartPolicy": "Never",
+    "terminationGracePeriodSeconds": int,
+    "automountServiceAccountToken": bool,
+    "securityContext": {
+        "runAsNonRoot": bool,
+        "runAsUser": int,
+        "runAsGroup": int,
+        "fsGroup": int,
+        "seccompProfile": {"type": str},
+    },
+    "initContainers": [TRAINING_CONTAINER],
+    "containers": [TRAINING_CONTAINER],
+    "volumes": [
+        {
+            "name": str,
+            "configMap": {"name": str},
+            "persistentVolumeClaim": {"claimName": str},
+            "emptyDir": {"medium": str, "sizeLimit": str},
+        }
+    ],
+    "tolerations": [{"key": str, "operator": str, "effect": str}],
+}
+FAILURE_POLICY = {
+    "maxRestarts": int,
+    "restartStrategy": str,
+    "rules": [{"name": str, "action": str, "onJobFailureReasons": [str]}],
+}
+JOB = {
+    "parallelism": int,
+    "completions": int,
+    "backoffLimit": int,
+    "podFailurePolicy": {
+        "rules": [{"action": str, "onExitCodes": {"containerName": str, "operator": str, "values": [int]}}]
+    },
+    "template": {"spec": POD},
+}
+TRAINING = {
+    "apiVersion": "jobset.x-k8s.io/v1alpha2",
+    "kind": "JobSet",
+    "metadata": {"name": str},
+    "spec": {
+        "network": {"enableDNSHostnames": bool},
+        "failurePolicy": FAILURE_POLICY,
+        "replicatedJobs": [{"name": str, "replicas": int, "template": {"spec": JOB}}],
+    },
+}
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": str},
+    "spec": {"accessModes": [str], "resources": {"requests": {"storage": str}}},
+}
 
 
 def read(name):
     return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def training_on_cpu():
+    return tuple(yaml.safe_load_all((JOBSET / "cpu" / "training.yaml").read_text(encoding="utf-8")))
+
+
+def training_on_gpus():
+    """Return the resources that `kubectl kustomize deploy/jobset/gpu` makes."""
+    kustomization = yaml.safe_load((JOBSET / "gpu" / "kustomization.yaml").read_text(encoding="utf-8"))
+    [image], [patch] = kustomization["images"], kustomization["patches"]
+    claim, jobset = training_on_cpu()
+    for container in [*pod(jobset)["initContainers"], *pod(jobset)["containers"]]:
+        container["image"] = re.sub(rf"^{image['name']}:.*", f"{image['name']}:{image['newTag']}", container["image"])
+    for change in yaml.safe_load(patch["patch"]):
+        add(jobset, **change)
+    return claim, jobset
+
+
+def add(resource, op, path, value):
+    """Do one operation of a JSON patch (RFC 6902)."""
+    assert op == "add"
+    *parents, last = [word.replace("~1", "/").replace("~0", "~") for word in path.split("/")[1:]]
+    for word in parents:
+        resource = resource[int(word)] if isinstance(resource, list) else resource[word]
+    if last == "-":
+        resource.append(value)
+    else:
+        resource[last] = value
+
+
+def pod(jobset):
+    [job] = jobset["spec"]["replicatedJobs"]
+    return job["template"]["spec"]["template"]["spec"]
 
 
 def misfits(value, form, where):
@@ -114,3 +218,39 @@ def test_metrics_are_scraped_where_the_server_has_them():
 def test_field_that_no_resource_has_would_be_found(name):
     form = RUNTIME if name == "servingruntime.yaml" else SERVICE
     assert list(misfits(read(name) | {"sepc": {}}, form, "x")) == ["x: no field sepc"]
+
+
+@pytest.mark.parametrize("training", [training_on_cpu, training_on_gpus])
+def test_training_has_the_fields_of_its_resources(training):
+    for resource, form in zip(training(), (CLAIM, TRAINING), strict=True):
+        assert list(misfits(resource, form, resource["kind"])) == []
+
+
+def test_gpus_change_image_device_and_shared_memory_alone():
+    cpu, gpu = pod(training_on_cpu()[1]), pod(training_on_gpus()[1])
+    expected = copy.deepcopy(cpu)
+    for container in [*expected["initContainers"], *expected["containers"]]:
+        container["image"] = "sagecask/forecasting-deepar:gpu"
+    [train] = expected["containers"]
+    train["resources"]["limits"]["nvidia.com/gpu"] = "1"
+    train["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})
+    expected["volumes"].append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}})
+    expected["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert gpu == expected
+
+
+def test_training_pods_mount_volumes_that_they_have_and_use_documented_variables():
+    spec = pod(training_on_cpu()[1])
+    names = {volume["name"] for volume in spec["volumes"]}
+    containers = [*spec["initContainers"], *spec["containers"]]
+    assert {mount["name"] for container in containers for mount in container["volumeMounts"]} == names
+    [train] = spec["containers"]
+    assert not [each for each in train["env"] if not re.search(rf"`{each['name']}`", ENVIRONMENT)]
+    assert train["ports"] == [{"name": "rendezvous", "containerPort": 29500, "protocol": "TCP"}]
+
+
+def test_job_fails_for_good_by_the_exit_codes_that_trying_again_does_not_change():
+    [job] = training_on_cpu()[1]["spec"]["replicatedJobs"]
+    [rule] = job["template"]["spec"]["podFailurePolicy"]["rules"]
+    assert set(rule["onExitCodes"]["values"]) == {UserError.exit_code, UsageError.exit_code}
+    assert rule["onExitCodes"]["containerName"] == pod(training_on_cpu()[1])["containers"][0]["name"]
