@@ -27,7 +27,7 @@ class Averaged(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.average = copy.deepcopy(network).requires_grad_(False)  # noqa: FBT003 - torch's own form
+        self.average = copy.deepcopy(network).requires_grad_(False)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self, *batch: Tensor) -> tuple[Tensor, Tensor]:

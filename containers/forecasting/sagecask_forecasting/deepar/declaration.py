@@ -115,9 +115,9 @@ INFERENCE = Inference(
     },
     environment={
         CONFIGURATION_VARIABLE: (
-            'JSON such as {"num_samples": 200, "output_types": ["quantiles"], "quantiles": ["0.5"]}: what an answer holds '
-            "where its request does not say, for batch transform above all, whose lines cannot; by default 100 samples, "
-            "mean and quantiles, and the quantiles 0.1 to 0.9"
+            'JSON such as {"num_samples": 200, "output_types": ["quantiles"], "quantiles": ["0.5"]}: what an answer '
+            "holds where its request does not say, as lines of a batch transform cannot; by default 100 samples, mean "
+            "and quantiles, and the quantiles 0.1 to 0.9"
         ),
         SEED_VARIABLE: "a whole number: equal requests get equal answers; without it draws differ each time",
     },

@@ -1,4 +1,4 @@
-"""Which windows an epoch trains on: places drawn at random in every series, several rounds of them where series are few."""
+"""Which windows an epoch trains on: one at random from every series, in several rounds where series are few."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ class Places:
         return -(-max(len(self), FEWEST_BATCHES * mini_batch_size) // len(self))
 
     def draw(self, rounds: int, generator: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return (rounds · n,) series, each once a round in random order, and the first point to be forecast of each."""
+        """Return (rounds · n,) series, each once a round in random order, and the first point to forecast of each."""
         order = generator.permuted(np.tile(np.arange(len(self)), (rounds, 1)), axis=1).ravel()
         return self.series[order], generator.integers(0, self.choices[order])

@@ -39,7 +39,8 @@ def load(folder: Path, settings: InferenceSettings) -> DeepARModel:
     """
     configuration, seed = from_environment(settings.environment), seed_from(settings.environment)
     _refuse_original(folder)
-    shape = _shape(folder / DESCRIPTION)
+    found = _description(folder / DESCRIPTION)
+    shape = _shape(found, folder / DESCRIPTION)
     path = folder / NAME
     try:
         arrays = load_file(path)
@@ -49,7 +50,8 @@ def load(folder: Path, settings: InferenceSettings) -> DeepARModel:
         raise ModelDataError(f"{path}: sound weights of forecasting-deepar are needed; got {error}") from error
     weights.check(shape, arrays, str(path))
     own = {name: arrays[name] for name in weights.sizes(shape) if not name.startswith("scales.")}
-    return DeepARModel(shape, own, Scales.of_arrays(arrays), configuration, seed)
+    unseen = _unseen(found, shape, folder / DESCRIPTION)
+    return DeepARModel(shape, own, Scales.of_arrays(arrays), unseen, configuration, seed)
 
 
 def _refuse_original(folder: Path) -> None:
@@ -66,7 +68,7 @@ def _refuse_original(folder: Path) -> None:
         )
 
 
-def _shape(path: Path) -> Shape:
+def _description(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -76,6 +78,10 @@ def _shape(path: Path) -> Shape:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         got = found.get("format", "none") if isinstance(found, dict) else type(found).__name__
         raise ModelDataError(f'{path}: an object with "format" {FORMAT} is needed; got {got}')
+    return found
+
+
+def _shape(found: Mapping[str, Any], path: Path) -> Shape:
     frequency = Frequency.parse(str(found.get("time_freq")))
     if frequency is None:
         raise ModelDataError(f'{path}: a frequency under "time_freq" is needed; got {found.get("time_freq")!r}')
@@ -106,3 +112,13 @@ def _cardinality(found: Mapping[str, Any], path: Path) -> tuple[int, ...]:
     if not isinstance(sizes, list) or any(type(size) is not int or size < 1 for size in sizes):
         raise ModelDataError(f'{path}: a list of positive integers under "cardinality" is needed; got {sizes!r}')
     return tuple(sizes)
+
+
+def _unseen(found: Mapping[str, Any], shape: Shape, path: Path) -> tuple[frozenset[int], ...]:
+    values = found.get("unseen")
+    sound = isinstance(values, list) and len(values) == len(shape.cardinality)
+    if not sound or not all(isinstance(each, list) and all(type(one) is int for one in each) for each in values):
+        raise ModelDataError(
+            f'{path}: a list of whole numbers for each category under "unseen" is needed; got {values!r}'
+        )
+    return tuple(map(frozenset, values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +14,8 @@ from sagecask.errors import DataError
 from sagecask_forecasting.deepar.answers import answers, predictions
 from sagecask_forecasting.deepar.configuration import Configuration
 from sagecask_forecasting.deepar.forecast import Forecaster
-from sagecask_forecasting.deepar.panel import part_of
 from sagecask_forecasting.deepar.series import panel_of
+from sagecask_forecasting.deepar.splitting import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,6 +43,7 @@ class DeepARModel(Model["Records"]):
     """A network that forecasts.
 
     weights : arrays by name, as `weights.sizes` has them
+    unseen : of each category, values below its cardinality that no training series had
     configuration : what requests get that do not say
     seed : of every request's draws; None is another one each time
     """
@@ -50,13 +51,14 @@ class DeepARModel(Model["Records"]):
     shape: Shape
     weights: Mapping[str, NDArray[np.float32]]
     scales: Scales
+    unseen: tuple[frozenset[int], ...] = ()
     configuration: Configuration = field(default_factory=Configuration)
     seed: int | None = None
 
     def save(self, folder: Path) -> None:
         """Write the arrays as safetensors, and beside them what they are in JSON; equal models give equal bytes."""
         save_file({**self.weights, **self.scales.arrays()}, folder / NAME)
-        text = json.dumps(describe(self.shape), indent=2)
+        text = json.dumps(describe(self.shape, self.unseen), indent=2)
         (folder / DESCRIPTION).write_text(f"{text}\n", encoding="utf-8")
 
     def predict(self, batch: Records, accept: MediaType) -> Predictions:  # noqa: ARG002 - no variant by Accept
@@ -67,13 +69,13 @@ class DeepARModel(Model["Records"]):
         DataError : an instance or the configuration is not what it must be, or more is asked for than memory allows
         """
         configuration = self.configuration.under(batch.configuration, "request body, configuration")
-        panel = panel_of(batch, self.shape)
+        panel = panel_of(batch, self.shape, self.unseen)
         self._refuse_too_many(len(panel), configuration)
-        parts = [answers(paths, configuration) for paths in self._paths(panel, configuration.num_samples)]
+        parts = [answers(paths, configuration) for paths in self.paths(panel, configuration.num_samples)]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return predictions(columns, configuration)
 
-    def _paths(self, panel: Panel, num_samples: int) -> Iterator[NDArray[np.float32]]:
+    def paths(self, panel: Panel, num_samples: int) -> Iterator[NDArray[np.float32]]:
         """Yield (n, num_samples, horizon) of some series after the others."""
         forecaster = Forecaster(self.shape, self.weights, self.scales)
         generator = np.random.default_rng(self.seed)
@@ -94,8 +96,8 @@ class DeepARModel(Model["Records"]):
             )
 
 
-def describe(shape: Shape) -> dict[str, object]:
-    """Return a network's shape as hyperparameters name it."""
+def describe(shape: Shape, unseen: tuple[frozenset[int], ...]) -> dict[str, object]:
+    """Return a network's shape as hyperparameters name it, and the categories' values that training did not have."""
     return {
         "algorithm": "forecasting-deepar",
         "format": FORMAT,
@@ -104,13 +106,9 @@ def describe(shape: Shape) -> dict[str, object]:
         "prediction_length": shape.horizon,
         "likelihood": shape.likelihood,
         "cardinality": list(shape.cardinality),
+        "unseen": [sorted(values) for values in unseen],
         "embedding_dimension": shape.embedding,
         "num_dynamic_feat": shape.dynamic,
         "num_cells": shape.cells,
         "num_layers": shape.layers,
     }
-
-
-def with_settings(model: DeepARModel, configuration: Configuration, seed: int | None) -> DeepARModel:
-    """Return the model with other settings of its requests."""
-    return replace(model, configuration=configuration, seed=seed)
