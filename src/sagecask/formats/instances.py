@@ -79,9 +79,11 @@ def checked(values: list[object], where: str) -> list[float | None]:
 
 
 def kind(value: object) -> str:
-    """Name a JSON value for a message: a short text as it is, anything else by its type."""
+    """Name a value of JSON or Parquet for a message: a short text as it is, anything else by its type."""
     if isinstance(value, str):
         return quote(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return "a list" if value.ndim else "a time" if value.dtype.kind == "M" else "a number"
     names = {dict: "an object", list: "a list", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null")
 
