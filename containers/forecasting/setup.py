@@ -24,7 +24,7 @@ setup(
             sources=paths(folder, "*.c"),
             depends=paths(folder, "*.h"),
             define_macros=[("Py_LIMITED_API", "0x030b0000")],
-            extra_compile_args=["-std=c11", "-O3"],
+            extra_compile_args=["-std=c11", "-O3", "-ffp-contract=fast"],
             libraries=["m"],
             py_limited_api=True,
         )

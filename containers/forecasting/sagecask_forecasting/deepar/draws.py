@@ -87,7 +87,7 @@ def _beta(raw: tuple[Floats, ...], _: Floats, generator: np.random.Generator) ->
 def _negative_binomial(raw: tuple[Floats, ...], scale: Floats, generator: np.random.Generator) -> NDArray[np.floating]:
     number = np.sqrt(scale) / positive(raw[1])
     rate = generator.standard_gamma(number) * (positive(raw[0]) * scale / number)
-    return generator.poisson(np.minimum(rate, _MOST_COUNTS))
+    return generator.poisson(np.minimum(rate, _MOST_COUNTS)).astype(np.float32)
 
 
 def _deterministic(raw: tuple[Floats, ...], scale: Floats, _: np.random.Generator) -> NDArray[np.floating]:

@@ -55,8 +55,10 @@ class Forecaster:
                 gates = inputs @ w[f"inputs.{layer}"].T + hidden[layer] @ w[f"recurrent.{layer}"].T
                 gates += base if layer == 0 else w[f"biases.{layer}"]
                 taken, kept, new, shown = np.split(gates, 4, axis=1)
-                cell[layer] = _sigmoid(kept) * cell[layer] + _sigmoid(taken) * np.tanh(new)
-                inputs = hidden[layer] = _sigmoid(shown) * np.tanh(cell[layer])
+                moved = _sigmoid(kept) * cell[layer] + _sigmoid(taken) * np.tanh(new)
+                hidden[layer] += (1 - w["keep"]) * (_sigmoid(shown) * np.tanh(moved) - hidden[layer])
+                cell[layer] += (1 - w["keep"]) * (moved - cell[layer])
+                inputs = hidden[layer]
             if step >= shape.context:
                 raw = inputs @ w["head.weight"].T + w["head.bias"]
                 value = draw(shape.likelihood, raw, repeated, generator)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from sagecask_forecasting.deepar.draws import OUTPUTS
 from sagecask_forecasting.deepar.likelihoods import loss
+from sagecask_forecasting.deepar.lstm import Inputs, outputs
+from sagecask_forecasting.deepar.recurrent import Zoneout
 
 if TYPE_CHECKING:
     from sagecask_forecasting.deepar.panel import Windows
@@ -38,6 +40,7 @@ class Network(nn.Module):
         super().__init__()
         self.shape, self.dropout = shape, dropout
         self._reach = shape.reach
+        self._places = torch.from_numpy(self._reach.places)
         cells, gates = shape.cells, 4 * shape.cells
         self.embeddings = nn.ParameterList(torch.randn(size, shape.embedding) for size in shape.cardinality)
         inputs = [shape.varying] + [cells] * (shape.layers - 1)
@@ -46,6 +49,9 @@ class Network(nn.Module):
         self.biases = nn.ParameterList(torch.empty(gates) for _ in inputs)
         self.static = nn.Parameter(torch.empty(gates, shape.static))
         self.head = nn.Linear(cells, OUTPUTS[shape.likelihood])
+        # share of its old state that a unit keeps in a forecast: what it did on average in training
+        self.register_buffer("keep", torch.tensor([dropout]))
+        self.keep: Tensor
         for weight in (*self.inputs, *self.recurrent, *self.biases, self.static, *self.head.parameters()):
             nn.init.uniform_(weight, -1 / math.sqrt(cells), 1 / math.sqrt(cells))
 
@@ -68,20 +74,18 @@ class Network(nn.Module):
 
     def outputs(self, history: Tensor, features: Tensor, categories: Tensor, scale: Tensor, relative: Tensor) -> Tensor:
         """Return (n, length, outputs), the noise model's parameters at each step."""
-        length = features.shape[1]
-        places = torch.from_numpy(self._reach.places[:, None] + np.arange(length)).to(history.device)
         # what is not known is taken for the mean
         scaled = torch.nan_to_num(history / scale[:, None], nan=1.0)
-        varying = torch.cat([scaled[:, places].transpose(1, 2), features], dim=2)
         embedded = [table[categories[:, column]] for column, table in enumerate(self.embeddings)]
         static = torch.cat([*embedded, relative[:, None]], dim=1)
-        inputs = torch.cat([varying, static[:, None].expand(-1, length, -1)], dim=2)
-        weights: list[Tensor] = []
-        for layer, (first, second, bias) in enumerate(zip(self.inputs, self.recurrent, self.biases, strict=True)):
-            whole = torch.cat([first, self.static], dim=1) if layer == 0 else first
-            weights += [whole, second, bias, torch.zeros_like(bias)]
-        state = torch.zeros(self.shape.layers, len(history), self.shape.cells)
-        hidden = torch.lstm(
-            inputs, (state, state), weights, True, self.shape.layers, 0.0, self.training, False, True,
-        )[0]  # fmt: skip
-        return self.head(hidden)
+        base = torch.addmm(self.biases[0], static, self.static.T)
+        layers = zip(self.inputs, self.recurrent, self.biases, strict=True)
+        weights = (*(each for layer in layers for each in layer), self.head.weight, self.head.bias)
+        return outputs(Inputs(scaled, self._places, features, base), weights, self._zoneout())
+
+    def _zoneout(self) -> Zoneout:
+        threshold = round(self.dropout * 65536)
+        if not self.training or not threshold:
+            return Zoneout(keep=float(self.keep))
+        first, second = torch.randint(0, 2**32, (2,)).tolist()
+        return Zoneout(first, second, threshold)

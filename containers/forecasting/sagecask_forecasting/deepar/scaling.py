@@ -90,7 +90,8 @@ class Scales:
         firsts = np.cumsum([0, *shape.cardinality[:-1]])
         # effects of several categories add up, as far as they differ from the mean
         effects = self.by_category[windows.categories + firsts] - self.overall
-        return np.exp(np.float64(self.overall[0]) + effects.sum(axis=1, dtype=np.float64))
+        expected: NDArray[np.float64] = np.exp(np.float64(self.overall[0]) + effects.sum(axis=1, dtype=np.float64))
+        return expected
 
     def relative(self, scale: Floats) -> Floats:
         """Return (n,) float32, the log of scales as the network sees it, around 0."""

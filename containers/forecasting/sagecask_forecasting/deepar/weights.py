@@ -26,6 +26,7 @@ def sizes(shape: Shape) -> dict[str, tuple[int, ...]]:
         **{f"inputs.{layer}": (gates, cells if layer else shape.varying) for layer in layers},
         **{f"recurrent.{layer}": (gates, cells) for layer in layers},
         **{f"biases.{layer}": (gates,) for layer in layers},
+        "keep": (1,),
         "static": (gates, shape.static),
         "head.weight": (outputs, cells),
         "head.bias": (outputs,),
@@ -56,6 +57,8 @@ def check(shape: Shape, arrays: Mapping[str, NDArray[np.float32]], where: str) -
             raise ModelDataError(f"{wanted}; got {'x'.join(map(str, array.shape)) or 'one'} {array.dtype}")
         if not np.isfinite(array).all():
             raise ModelDataError(f'{where}: finite numbers in "{name}" are needed; got {_first(array)}')
+    if not 0 <= arrays["keep"][0] <= 1:
+        raise ModelDataError(f'{where}: "keep" from 0 to 1 is needed; got {arrays["keep"][0]}')
     if arrays["scales.spread"][0] <= 0:
         raise ModelDataError(f'{where}: "scales.spread" above 0 is needed; got {arrays["scales.spread"][0]}')
 
