@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subject:
-    """One algorithm under test, its example job, and a folder for what the checks write."""
+    """One algorithm under test, its example job, and a folder for what the checks write.
+
+    The file `checks.json` beside the example's input has hyperparameters that are laid over the job's, where answers
+    would depend on chance without them.
+    """
 
     algorithm: Algorithm
     example: Path
@@ -47,7 +51,15 @@ class Subject:
 
     def job(self, label: str) -> JobDirectory:
         """Return a fresh copy of the example job."""
-        return JobDirectory.copy_of(self.example, self.folder / label)
+        return self.settled(JobDirectory.copy_of(self.example, self.folder / label))
+
+    def settled(self, directory: JobDirectory) -> JobDirectory:
+        """Return a job with the hyperparameters of `checks.json`, if there are any."""
+        path = self.example / "checks.json"
+        if not path.exists():
+            return directory
+        given = json.loads(directory.paths.hyperparameters.read_text(encoding="utf-8"))
+        return directory.hyperparameters(given | json.loads(path.read_text(encoding="utf-8")))
 
     def prepare(self, directory: JobDirectory) -> Job[Any]:
         """Return the job that `fit` gets."""
@@ -108,15 +120,15 @@ def check_every_declared_hyperparameter_is_accepted(subject: Subject) -> None:
     for row in table.table():
         name = str(row["name"])
         try:
-            table.parse(given | {name: _valid(row)}, owner=subject.name)
+            table.parse(given | {name: _valid(row, given)}, owner=subject.name)
         except HyperparameterError as error:
             # rules between hyperparameters may object; the value itself must not be what they object to
             assert f'hyperparameter "{name}" must be' not in str(error), error
             assert "is unknown" not in str(error), error
 
 
-def _valid(row: dict[str, Any]) -> str:
-    """Return a text that the row of the reference table allows."""
+def _valid(row: dict[str, Any], given: dict[str, str]) -> str:
+    """Return a text that the row of the reference table allows; of a text without a default that is the example's."""
     bounds = row.get("range", {})
     if bounds.get("values"):
         value = str(bounds["values"][0])
@@ -126,10 +138,10 @@ def _valid(row: dict[str, Any]) -> str:
     if row["type"] == "boolean":
         return "true"
     if row["type"] == "string":
-        return str(row.get("default") or "text")
+        return str(row.get("default") or given.get(row["name"], "text"))
     low, high = bounds.get("min"), bounds.get("max")
     if low is None and high is None:
-        return "1"
+        return json.dumps(row["default"]) if row["type"] == "list" and "default" in row else "1"
     if low is None or high is None:
         return str(high - 1 if low is None else low + 1)
     return str((low + high) // 2 if row["type"] == "integer" else (low + high) / 2)
@@ -205,7 +217,9 @@ def check_two_hosts_agree_with_one(subject: Subject) -> None:
         return
     channel = declaration.channel("train")
     sharded = channel is not None and "FullyReplicated" not in channel.distribution
-    jobs = on_two_hosts(subject.example, subject.folder / "two-hosts", sharded=sharded)
+    jobs = [
+        subject.settled(job) for job in on_two_hosts(subject.example, subject.folder / "two-hosts", sharded=sharded)
+    ]
     outcomes = train_on_hosts(jobs, subject.name)
     refusal = f"ClientError: {subject.name}: this version trains on one host; got 2 hosts\n"
     if [(each.code, each.failure) for each in outcomes] == [(1, refusal)] * 2:
@@ -213,10 +227,10 @@ def check_two_hosts_agree_with_one(subject: Subject) -> None:
         return
     assert [each.code for each in outcomes] == [0, 0], "\n".join(each.log for each in outcomes)
     assert not any(jobs[1].paths.model.rglob("*")), "more than one host wrote a model"
-    one = subject.predict(subject.loaded, subject.instances)
-    two = subject.predict(subject.algorithm.load(jobs[0].paths.model, InferenceSettings()), subject.instances)
-    for name, column in one.columns.items():
-        first, second = np.asarray(column, dtype=float), np.asarray(two.columns[name], dtype=float)
+    one = _numbers(subject.predict(subject.loaded, subject.instances))
+    two = _numbers(subject.predict(subject.algorithm.load(jobs[0].paths.model, InferenceSettings()), subject.instances))
+    for name, first in one.items():
+        second = two[name]
         if sharded:
             # each host sees other rows than one host would, so that only the whole agrees
             assert np.corrcoef(first, second)[0, 1] > 0.9, f"{name}: {first} on one host, {second} on two"
@@ -225,11 +239,11 @@ def check_two_hosts_agree_with_one(subject: Subject) -> None:
 
 
 def check_one_row_predicts_as_among_many(subject: Subject) -> None:
-    many = subject.predict(subject.loaded, subject.instances)
-    one = subject.predict(subject.loaded, _first(subject.instances))
-    assert len(one) == 1
-    for name, column in one.columns.items():
-        np.testing.assert_allclose(np.asarray(column)[0], np.asarray(many.columns[name])[0], rtol=1e-6)
+    many = _numbers(subject.predict(subject.loaded, subject.instances))
+    answer = subject.predict(subject.loaded, _first(subject.instances))
+    assert len(answer) == 1
+    for name, column in _numbers(answer).items():
+        np.testing.assert_allclose(column[0], many[name][0], rtol=1e-6)
 
 
 def check_no_rows_is_refused(subject: Subject) -> None:
@@ -265,6 +279,26 @@ def check_wrong_width_is_refused(subject: Subject) -> None:
         assert str(width) in str(error), error
     else:
         raise AssertionError("rows that are too wide were predicted")
+
+
+def check_instance_that_is_no_object_is_refused_with_its_place(subject: Subject) -> None:
+    _refused_record(subject, 1.5)
+
+
+def check_instance_without_any_key_is_refused_with_its_place(subject: Subject) -> None:
+    _refused_record(subject, {})
+
+
+def _refused_record(subject: Subject, value: object) -> None:
+    if not subject.asks_with_records:
+        return
+    place = "request body, instance 1"
+    try:
+        subject.predict(subject.loaded, Records([value], [place]))
+    except DataError as error:
+        assert str(error).startswith(place), error
+    else:
+        raise AssertionError(f"{value!r} was answered")
 
 
 def check_metric_expressions_are_as_the_platform_takes_them(subject: Subject) -> None:
@@ -304,5 +338,18 @@ def check_algorithm(name: str, example: Path, folder: Path) -> None:
 
 def _equal(first: Predictions, second: Predictions) -> None:
     assert list(first.columns) == list(second.columns)
-    for name, column in first.columns.items():
-        np.testing.assert_array_equal(np.asarray(column), np.asarray(second.columns[name]))
+    others = _arrays(second)
+    for name, column in _arrays(first).items():
+        np.testing.assert_array_equal(column, others[name])
+
+
+def _numbers(predictions: Predictions) -> dict[str, NDArray[np.float64]]:
+    return {name: column.astype(float) for name, column in _arrays(predictions).items()}
+
+
+def _arrays(predictions: Predictions) -> dict[str, NDArray[Any]]:
+    """Return every column as an array, of a mapping in each row its values."""
+    return {
+        name: np.array([list(each.values()) if isinstance(each, dict) else each for each in column])
+        for name, column in predictions.columns.items()
+    }

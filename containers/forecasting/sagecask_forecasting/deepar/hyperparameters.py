@@ -26,7 +26,7 @@ def _frequency(text: str) -> Frequency:
 
 def _likelihood(text: str) -> str:
     # the original's own default configuration spells student-t
-    names = {name.lower(): name for name in get_args(LikelihoodName)}
+    names: dict[str, str] = {name.lower(): name for name in get_args(LikelihoodName)}
     if text.lower() not in names:
         raise ValueError("no likelihood")
     return names[text.lower()]
@@ -130,8 +130,8 @@ class DeepARHyperparameters(Hyperparameters):
     )
 
     def faults(self) -> Iterator[str]:
-        if not 0 <= self.dropout_rate < 1:
-            yield f'hyperparameter "dropout_rate" must be a float in [0, 1); got "{self.dropout_rate}"'
+        if not 0 <= self.dropout_rate <= 1:
+            yield f'hyperparameter "dropout_rate" must be a float in [0, 1]; got "{self.dropout_rate}"'
         if not all(0 < level < 1 for level in self.test_quantiles):
             levels = ", ".join(f"{level:g}" for level in self.test_quantiles)
             yield f'hyperparameter "test_quantiles" must be a list of numbers in (0, 1); got "{levels}"'

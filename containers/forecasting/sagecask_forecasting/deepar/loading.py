@@ -116,8 +116,11 @@ def _cardinality(found: Mapping[str, Any], path: Path) -> tuple[int, ...]:
 
 def _unseen(found: Mapping[str, Any], shape: Shape, path: Path) -> tuple[frozenset[int], ...]:
     values = found.get("unseen")
-    sound = isinstance(values, list) and len(values) == len(shape.cardinality)
-    if not sound or not all(isinstance(each, list) and all(type(one) is int for one in each) for each in values):
+    if (
+        not isinstance(values, list)
+        or len(values) != len(shape.cardinality)
+        or not all(isinstance(each, list) and all(type(one) is int for one in each) for each in values)
+    ):
         raise ModelDataError(
             f'{path}: a list of whole numbers for each category under "unseen" is needed; got {values!r}'
         )

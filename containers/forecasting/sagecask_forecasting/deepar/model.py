@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 NAME = "model_algo-1"
 DESCRIPTION = "model_algo-1.json"
 FORMAT = 1
-# numbers that sample paths of one request may have, 512 MiB of them, and that an answer with samples may hold
-MOST_DRAWN = 2**27
+# numbers that sample paths of one request may have, 128 MiB of them, and that an answer with samples may hold
+MOST_DRAWN = 2**25
 MOST_ANSWERED = 2**23
 # paths that are drawn side by side: their states and pasts stay below some hundred MiB
 MOST_PATHS = 2**14
