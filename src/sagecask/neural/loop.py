@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sagecask.errors import AlgorithmError, TrainingStopped, UserError
+from sagecask.neural.compiler import uncompiled
 from sagecask.neural.randomness import seed_epoch, seed_module
 from sagecask.neural.resuming import Resuming
 from sagecask.neural.state import State
@@ -59,7 +60,7 @@ class Loop:
         seed_module(plan.seed)
         self._module = task.module().to(world.device)
         world.align(self._module, weights=True)
-        optimizer = plan.optimizer(self._module.parameters())
+        optimizer = uncompiled(plan.optimizer, self._module.parameters())
         schedule = plan.schedule(optimizer) if plan.schedule else None
         self._steps = Steps(task, plan, world, self._module, optimizer, schedule)
         self._state = State(self._module, optimizer, schedule, self._steps.scaler)
