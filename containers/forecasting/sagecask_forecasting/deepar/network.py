@@ -16,6 +16,7 @@ from sagecask_forecasting.deepar.draws import OUTPUTS
 from sagecask_forecasting.deepar.likelihoods import loss
 from sagecask_forecasting.deepar.lstm import Inputs, outputs
 from sagecask_forecasting.deepar.recurrent import Zoneout
+from sagecask_forecasting.deepar.scaling import FARTHEST, UNKNOWN
 
 if TYPE_CHECKING:
     from sagecask_forecasting.deepar.panel import Windows
@@ -74,8 +75,7 @@ class Network(nn.Module):
 
     def outputs(self, history: Tensor, features: Tensor, categories: Tensor, scale: Tensor, relative: Tensor) -> Tensor:
         """Return (n, length, outputs), the noise model's parameters at each step."""
-        # what is not known is taken for the mean
-        scaled = torch.nan_to_num(history / scale[:, None], nan=1.0)
+        scaled = torch.nan_to_num(history / scale[:, None], nan=UNKNOWN).clamp(-FARTHEST, FARTHEST)
         embedded = [table[categories[:, column]] for column, table in enumerate(self.embeddings)]
         static = torch.cat([*embedded, relative[:, None]], dim=1)
         base = torch.addmm(self.biases[0], static, self.static.T)

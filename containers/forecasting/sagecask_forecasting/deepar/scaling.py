@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
+SMALLEST = 1e-10
+# what stands for a scaled value that is not known, and the farthest that one may be from 0
+UNKNOWN = 1.0
+FARTHEST = 1e4
+
 NAMES = ("overall", "spread", "by_category")
 
 
@@ -96,6 +101,3 @@ class Scales:
     def relative(self, scale: Floats) -> Floats:
         """Return (n,) float32, the log of scales as the network sees it, around 0."""
         return ((np.log(scale) - self.overall) / self.spread).astype(np.float32)
-
-
-SMALLEST = 1e-10
