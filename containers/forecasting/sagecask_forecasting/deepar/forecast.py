@@ -16,7 +16,7 @@ import numpy as np
 from sagecask_forecasting.deepar.draws import draw
 from sagecask_forecasting.deepar.native import compiled
 from sagecask_forecasting.deepar.panel import Cutter
-from sagecask_forecasting.deepar.recurrent import Sizes, Zoneout, empty, over_blocks, packed
+from sagecask_forecasting.deepar.recurrent import BLOCK, Sizes, Zoneout, empty, over_blocks, packed
 from sagecask_forecasting.deepar.scaling import FARTHEST, UNKNOWN
 
 if TYPE_CHECKING:
@@ -91,13 +91,13 @@ class Forecaster:
     def _read(self, history: Floats, base: Floats, features: Floats, raw: Floats | None, state: Floats | None) -> None:
         sizes, features = self._sizes(len(history), features.shape[1]), np.ascontiguousarray(features)
 
-        def work(first: int, last: int) -> None:
+        def read(first: int, last: int) -> None:
             compiled.forward(
                 sizes, self._packed, history, self._reach.places, features, base, self._zoneout, None, raw, state,
                 first, last,
             )  # fmt: skip
 
-        over_blocks(sizes.blocks, self._threads, work)
+        over_blocks(sizes.blocks, self._threads, read)
 
     def _paths(self, windows: Windows, number: int, generator: np.random.Generator) -> Floats:
         """Return (n, number, horizon)."""
@@ -105,14 +105,20 @@ class Forecaster:
         encoded = np.empty((len(history), shape.layers, 2, shape.cells), np.float32)
         self._read(history, base, windows.features[:, : shape.context], None, encoded)
         sizes = self._sizes(len(history) * number, shape.horizon)
-        state = empty(sizes.blocks * encoded[0].size * 32)
+        state = empty(sizes.blocks * BLOCK * encoded[0].size)
         compiled.spread(sizes, encoded, number, state)
-        drawn = empty(shape.horizon * sizes.blocks * 32).reshape(shape.horizon, -1)
+        drawn = empty(shape.horizon * sizes.blocks * BLOCK).reshape(shape.horizon, -1)
         scale = np.repeat(self._scales.of(windows, shape), number)
         paths = np.empty((shape.horizon, sizes.rows), np.float32)
         raw = np.empty((sizes.outputs, drawn.shape[1]), np.float32)
         for step, common in enumerate(self._common(history, base, windows.features[:, shape.context :])):
-            self._move(sizes, number, step, common, drawn, state, raw)
+
+            def move(first: int, last: int, step: int = step, common: Floats = common) -> None:
+                compiled.sample(
+                    sizes, self._packed, number, step, common, drawn, self._lags, self._zoneout, state, raw, first, last
+                )
+
+            over_blocks(sizes.blocks, self._threads, move)
             paths[step] = draw(shape.likelihood, raw[:, : sizes.rows].T, scale, generator)
             drawn[step] = 0
             np.clip(paths[step] / scale, -FARTHEST, FARTHEST, out=drawn[step, : sizes.rows])
@@ -129,13 +135,3 @@ class Forecaster:
             lagged *= self._lags > steps[:, None]
             varying = np.concatenate([lagged, features[:, steps]], axis=2).transpose(1, 0, 2)
             yield from varying @ matrix + base
-
-    def _move(
-        self, sizes: Sizes, number: int, step: int, common: Floats, drawn: Floats, state: Floats, raw: Floats
-    ) -> None:
-        def work(first: int, last: int) -> None:
-            compiled.sample(
-                sizes, self._packed, number, step, common, drawn, self._lags, self._zoneout, state, raw, first, last
-            )
-
-        over_blocks(sizes.blocks, self._threads, work)

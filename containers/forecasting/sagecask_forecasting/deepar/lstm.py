@@ -52,7 +52,7 @@ def outputs(inputs: Inputs, weights: tuple[Tensor, ...], zoneout: Zoneout, *, co
         the head (outputs, cells) and (outputs,); gates are input, forget, cell and output gate
     compiled_too : whether the compiled code may do it
     """
-    fits = inputs.base.dtype == torch.float32 and inputs.base.device.type == "cpu"
+    fits = inputs.base.dtype == torch.float32 and inputs.base.device.type == "cpu" and len(inputs.base) > 0
     if compiled_too and fits:
         result: Tensor = _Compiled.apply(  # type: ignore[no-untyped-call]
             zoneout, inputs.history, inputs.places, inputs.features, inputs.base, *weights
