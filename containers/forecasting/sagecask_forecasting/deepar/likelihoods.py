@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import softplus
 
 from sagecask_forecasting.deepar.draws import CLOSEST, LEAST
+from sagecask_forecasting.deepar.scaling import FARTHEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,15 +39,20 @@ def _positive(raw: Tensor) -> Tensor:
     return softplus(raw) + LEAST
 
 
+def _scaled(value: Tensor, scale: Tensor) -> Tensor:
+    # no farther than the network sees values: squares of distances must stay numbers
+    return (value / scale).clamp(-FARTHEST, FARTHEST)
+
+
 def _gaussian(raw: tuple[Tensor, ...], value: Tensor, scale: Tensor) -> Tensor:
     deviation = _positive(raw[1])
-    distance = (value / scale - raw[0]) / deviation
+    distance = (_scaled(value, scale) - raw[0]) / deviation
     return 0.5 * distance**2 + torch.log(deviation) + (torch.log(scale) + 0.5 * math.log(2 * math.pi))
 
 
 def _student_t(raw: tuple[Tensor, ...], value: Tensor, scale: Tensor) -> Tensor:
     width, freedom = _positive(raw[1]), 2 + softplus(raw[2])
-    distance = (value / scale - raw[0]) / width
+    distance = (_scaled(value, scale) - raw[0]) / width
     half = freedom / 2
     normaliser = torch.log(width) + 0.5 * torch.log(freedom) + torch.lgamma(half) - torch.lgamma(half + 0.5)
     shape = (half + 0.5) * torch.log1p(distance**2 / freedom)
@@ -70,7 +76,7 @@ def _negative_binomial(raw: tuple[Tensor, ...], value: Tensor, scale: Tensor) ->
 
 
 def _deterministic(raw: tuple[Tensor, ...], value: Tensor, scale: Tensor) -> Tensor:
-    return torch.abs(value / scale - raw[0])
+    return torch.abs(_scaled(value, scale) - raw[0])
 
 
 _LOSSES: dict[LikelihoodName, Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]] = {
