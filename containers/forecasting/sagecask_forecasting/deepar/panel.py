@@ -40,7 +40,7 @@ class Panel:
     @property
     def offsets(self) -> NDArray[np.int64]:
         """Where each series begins among the values."""
-        return np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
+        return np.cumsum(self.lengths) - self.lengths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
