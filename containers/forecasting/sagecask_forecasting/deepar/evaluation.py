@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from sagecask.report import Report
     from sagecask_forecasting.deepar.model import DeepARModel
     from sagecask_forecasting.deepar.panel import Panel
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +53,19 @@ class Scores:
 
 
 def testable(panel: Panel, horizon: int) -> Panel:
-    """Return the series of the test channel that have the points that are forecast; others are left out with a line.
+    """Return the series of the test channel that have as many points as are forecast.
 
     Raises
     ------
-    DataError : no series is long enough, or none has a known value among those points
+    DataError : no series has a known value among its last points
     """
-    where = 'channel "test"'
-    long = panel.lengths >= horizon
-    if not long.any():
+    long = chosen(panel, panel.lengths >= horizon)
+    if np.isnan(split(long, horizon)[1]).all():
         raise DataError(
-            f"{where}: at least one series of prediction_length ({horizon}) points is needed; the longest has "
-            f"{panel.lengths.max()}"
-        )
-    if not long.all():
-        _log.info(
-            "%s: %d of %d series are shorter than prediction_length and are left out", where, (~long).sum(), len(long)
-        )
-    kept = chosen(panel, long)
-    if np.isnan(split(kept, horizon)[1]).all():
-        raise DataError(
-            f"{where}: a known value among the last prediction_length ({horizon}) points of a series is needed; "
+            f'channel "test": a known value among the last prediction_length ({horizon}) points of a series is needed; '
             "got none"
         )
-    return kept
+    return long
 
 
 def scores(

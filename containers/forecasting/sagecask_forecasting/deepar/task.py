@@ -34,16 +34,12 @@ class ForecastTask(Task):
     def __init__(self, panel: Panel, shape: Shape, scales: Scales, *, mini_batch_size: int, dropout: float) -> None:
         self._cutter = Cutter(panel, shape)
         self._places = Places.of(panel.lengths, shape.horizon)
-        self._n_series = len(panel)
         self._shape, self._scales = shape, scales
         self._mini_batch_size, self._dropout = mini_batch_size, dropout
 
     def describe(self) -> None:
         """Log what an epoch consists of."""
         rounds = self._places.rounds(self._mini_batch_size)
-        short = self._n_series - len(self._places)
-        if short:
-            _log.info("%d of %d series are shorter than prediction_length and are left out", short, self._n_series)
         _log.info("an epoch draws %d windows from each of %d series", rounds, len(self._places))
 
     def module(self) -> nn.Module:
