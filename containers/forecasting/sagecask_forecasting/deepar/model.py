@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from sagecask.algorithm import Model
 from sagecask.errors import DataError
@@ -57,7 +57,8 @@ class DeepARModel(Model["Records"]):
 
     def save(self, folder: Path) -> None:
         """Write the arrays as safetensors, and beside them what they are in JSON; equal models give equal bytes."""
-        save_file({**self.weights, **self.scales.arrays()}, folder / NAME)
+        # safetensors' own writing of a file lets nobody but its owner read it
+        (folder / NAME).write_bytes(save({**self.weights, **self.scales.arrays()}))
         text = json.dumps(describe(self.shape, self.unseen), indent=2)
         (folder / DESCRIPTION).write_text(f"{text}\n", encoding="utf-8")
 
