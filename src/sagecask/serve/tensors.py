@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from sagecask.errors import DataError
-from sagecask.formats import Batch, Codec, Layout, MediaType, Records
+from sagecask.formats import Batch, Codec, Layout, MediaType, Predictions, Records
 from sagecask.formats.json import load
 from sagecask.formats.lines import quote
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sagecask.algorithm import Model
-    from sagecask.formats import Predictions
     from sagecask.serve.invocation import Invocations
 
 DATATYPES = {
@@ -214,4 +213,4 @@ def _data(column: Any) -> list[object]:  # noqa: ANN401 - an array, or lists
         if column.dtype.kind == "f" and not np.isfinite(column).all():
             values = [value if math.isfinite(cast("float", value)) else None for value in values]
         return values
-    return [_text(value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value) for value in column]
+    return [_text(value) for value in Predictions({"": column}).plain()[""]]
