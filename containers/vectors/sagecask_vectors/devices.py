@@ -1,8 +1,7 @@
-"""Where training computes: torch on the first GPU that the job has, else on the CPU."""
+"""Rows as tensors on the device that training computes on."""
 
 from __future__ import annotations
 
-import logging
 import warnings
 from typing import TYPE_CHECKING
 
@@ -12,20 +11,6 @@ import torch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
-
-_log = logging.getLogger(__name__)
-
-
-def device(gpus: int) -> torch.device:
-    """Return the device for a job that has so many GPUs; says in the log when they cannot be used."""
-    if not gpus:
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        _log.warning("%d GPU(s) are there but this build of torch or its driver cannot use them: training on CPU", gpus)
-        return torch.device("cpu")
-    if gpus > 1:
-        _log.info("one GPU of %d is used", gpus)
-    return torch.device("cuda")
 
 
 def tensor(array: NDArray[np.float32], where: torch.device) -> torch.Tensor:

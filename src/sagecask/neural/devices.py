@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 
 import torch
 
-from sagecask.errors import PlatformError
+from sagecask.neural.driver import check_driver
 
 _log = logging.getLogger(__name__)
 _CPU = torch.device("cpu")
 
 
-def devices(gpus: int) -> list[torch.device]:
+def devices(gpus: int, built_for: str | None = torch.version.cuda) -> list[torch.device]:
     """Return the devices of a job that has so many GPUs: all of them, or the CPU.
+
+    Parameters
+    ----------
+    built_for : version of CUDA that torch was built for, None for a build without
 
     Raises
     ------
     PlatformError : the GPUs' driver is too old for this build of torch
     """
-    built_for = torch.version.cuda
     if not gpus:
         if built_for is not None:
             _log.info("no GPU is visible: training on CPU")
@@ -47,37 +49,3 @@ def device(gpus: int) -> torch.device:
     if len(found) > 1:
         _log.info("one GPU of %d is used", len(found))
     return found[0]
-
-
-def check_driver(built_for: str) -> None:
-    """Refuse a driver that is older than what was built for a version of CUDA needs; where there is none, do nothing.
-
-    A driver runs what was built for its own or an earlier major version.
-
-    Raises
-    ------
-    PlatformError : the driver is too old
-
-    Source: https://docs.nvidia.com/deploy/cuda-compatibility, "Minor Version Compatibility"
-    """
-    found = driver_version()
-    needed = int(built_for.partition(".")[0])
-    if found is not None and found[0] < needed:
-        raise PlatformError(
-            f"GPU driver: a version for CUDA {needed}.0 or newer is needed; got one for CUDA {found[0]}.{found[1]}"
-        )
-
-
-def driver_version() -> tuple[int, int] | None:
-    """Return the newest version of CUDA that the driver supports, None where there is no driver.
-
-    torch itself says of a driver that is too old what depends on the call that fails first.
-    """
-    try:
-        library = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return None
-    version = ctypes.c_int()
-    if library.cuDriverGetVersion(ctypes.byref(version)):
-        return None
-    return version.value // 1000, version.value % 1000 // 10

@@ -1,4 +1,4 @@
-"""Where training computes."""
+"""Rows on the device that training computes on."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ from scipy.sparse import csr_matrix
 
 CPU = torch.device("cpu")
 TABLE = np.array([[0, 1, 0], [2, 0, 3]], np.float32)
-
-
-def test_job_without_gpus_computes_on_the_cpu():
-    assert devices.device(0) == CPU
-
-
-def test_job_with_gpus_says_what_it_makes_of_them(caplog):
-    caplog.set_level("INFO")
-    unusable = "2 GPU(s) are there but this build of torch or its driver cannot use them: training on CPU"
-    expected = ("cuda", "one GPU of 2 is used") if torch.cuda.is_available() else ("cpu", unusable)
-    assert (devices.device(2).type, *caplog.messages) == expected
 
 
 def test_tensor_shares_memory_on_the_cpu_unless_it_must_not_be_written():

@@ -152,10 +152,10 @@ class Training:
         if self._job.gpus and cluster.any(block.sparse):
             _log.info("sparse rows are trained on the CPU: GPUs are for dense rows")
         elif self._job.gpus:
-            from sagecask_vectors import devices  # noqa: PLC0415 - imports torch
+            from sagecask.neural.devices import device  # noqa: PLC0415 - imports torch
             from sagecask_vectors.factorization_machines.dense import DenseEngine  # noqa: PLC0415 - imports torch
 
-            where = devices.device(self._job.gpus)
+            where = device(self._job.gpus)
             if where.type != "cpu":
                 return DenseEngine(self._weights, optimizer, cluster, where)
         if cluster.size > 1:

@@ -49,10 +49,10 @@ def _gpu(gpus: int) -> torch.device | None:
     """Return the GPU where the job has one that can be used."""
     if not gpus:
         return None
-    from sagecask_vectors import devices  # noqa: PLC0415 - jobs on a CPU do without torch
+    from sagecask.neural.devices import device  # noqa: PLC0415 - jobs on a CPU do without torch
 
-    device = devices.device(gpus)
-    return device if device.type == "cuda" else None
+    found = device(gpus)
+    return found if found.type == "cuda" else None
 
 
 def follow(job: Job[KMeansHyperparameters], following: Following) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from sagecask.errors import UserError
-from sagecask_vectors import devices
+from sagecask.neural.devices import device
 from sagecask_vectors.linear_learner import settings
 from sagecask_vectors.linear_learner.data import LabelledRows
 from sagecask_vectors.linear_learner.final import Final
@@ -209,7 +209,7 @@ def _problem(job: LinearJob, loss: Loss, scaling: Scaling, weights: NDArray[np.f
     given, number = job.hyperparameters, settings.number
     return Problem(
         loss=loss,
-        scaler=Scaler(scaling, devices.device(job.gpus)),
+        scaler=Scaler(scaling, device(job.gpus)),
         outputs=settings.num_outputs(given),
         decays=(number(given.beta_1, 0.9), number(given.beta_2, 0.999), number(given.momentum, 0.9)),
         bias_mult=(number(given.bias_lr_mult, 10.0), number(given.bias_wd_mult, 0.0)),

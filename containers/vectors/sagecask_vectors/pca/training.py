@@ -54,10 +54,10 @@ def by_moments(job: Job[PCAHyperparameters]) -> Found:
     given = job.hyperparameters
     gpu = None
     if job.gpus:
-        from sagecask_vectors import devices  # noqa: PLC0415 - jobs on a CPU do without torch
+        from sagecask.neural.devices import device  # noqa: PLC0415 - jobs on a CPU do without torch
 
-        device = devices.device(job.gpus)
-        gpu = device if device.type == "cuda" else None
+        found = device(job.gpus)
+        gpu = found if found.type == "cuda" else None
     moments = None
     with np.errstate(over="ignore", invalid="ignore"):
         for batch in _batches(job, "train", max(given.mini_batch_size, BLOCK)):
@@ -97,14 +97,14 @@ def _origin(job: Job[PCAHyperparameters], first: Batch) -> NDArray[np.float32]:
 
 def by_sketch(job: Job[PCAHyperparameters]) -> Found:
     """Return mean, singular values and components as random projections find them."""
-    from sagecask_vectors import devices  # noqa: PLC0415 - regular mode does without torch
+    from sagecask.neural.devices import device  # noqa: PLC0415 - regular mode does without torch
     from sagecask_vectors.pca.sketch import Sketch  # noqa: PLC0415 - imports torch
 
     given, cluster = job.hyperparameters, job.cluster
     sketch = Sketch(
         given.feature_dim,
         given.directions,
-        devices.device(job.gpus),
+        device(job.gpus),
         centred=given.subtract_mean,
         stream=cluster.rank,
     )
