@@ -35,6 +35,11 @@ def test_family_is_kept_from_the_platform(package: str) -> None:
     assert package in contract["source_modules"]
 
 
+def test_no_family_may_import_another() -> None:
+    (contract,) = contracts("independence")
+    assert contract["modules"] == PACKAGES
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_family_has_no_release_work_of_its_own(family: str) -> None:
     folder = ROOT / "containers" / family
