@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sagecask_forecasting.deepar.calendar import Frequency
 from sagecask_forecasting.deepar.series import Form, panel_of, read, read_test
 from sagecask_forecasting.deepar.shape import Shape
@@ -351,7 +353,7 @@ def test_parquet_with_other_columns_is_refused(refusal):
         ({"target": pa.array([3.5])}, "target: a list of numbers is needed; got a number"),
         ({"target": pa.array([None], pa.list_(pa.float64()))}, "target: a list of numbers is needed; got null"),
         ({"target": pa.array([[1.0, np.inf]])}, "target, point 2: a number that float32 holds is needed; got inf"),
-        ({"target": pa.array([[[1.0]]])}, 'target, point 1: a number, null or "NaN" is needed; got a list'),
+        ({"target": pa.array([[[1.0, 2.0]]])}, 'target, point 1: a number, null or "NaN" is needed; got a list'),
         ({"cat": pa.array([[1, None]])}, "cat, value 2: a whole number from 0 to 2147483647 is needed; got nan"),
         ({"cat": pa.array([[1.5]])}, "cat, value 1: a whole number from 0 to 2147483647 is needed; got 1.5"),
         ({"dynamic_feat": pa.array([[1.0, 2.0]])}, "dynamic_feat, feature 1: a list of numbers is needed; got a "
@@ -441,6 +443,30 @@ def test_cold_start_needs_no_point():
 )  # fmt: skip
 def test_request_that_does_not_fit_the_model_is_refused(value, settings, message):
     assert request_refusal(value, **settings) == f"request body, instance 1: {message}"
+
+
+def test_requests_are_read_without_a_warning(warnings):
+    request(series([0.5], extra=1), likelihood="negative-binomial")
+    assert warnings() == []
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["NaN", "2021-03-01", ""])
+KEYS = st.sampled_from(["start", "target", "cat", "dynamic_feat"])
+LIKELIHOODS = st.sampled_from(["gaussian", "beta", "negative-binomial"])
+
+
+@given(st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4)), KEYS, LIKELIHOODS)
+def test_any_value_is_read_or_refused(value, key, likelihood):
+    whole = series([1, 0], cat=[1], dynamic_feat=[[0] * 7])
+    try:
+        panel = request(whole | {key: value}, cardinality=(2,), dynamic=1, likelihood=likelihood)
+    except DataError as error:
+        assert str(error).startswith("request body, instance 1: ")
+    else:
+        assert panel.dynamic.shape == (panel.lengths[0] + HORIZON, 1)
+        assert np.isfinite(panel.dynamic).all()
+        assert not np.isinf(panel.values).any()
+        assert 0 <= panel.categories.item() < 2
 
 
 def test_request_is_refused_by_its_instance():

@@ -35,7 +35,7 @@ def with_gaps(value: object, where: str) -> NDArray[np.float32]:
         kinds = set(map(type, values))
         # a set of all values costs less than a look at each
         if not kinds <= _GAPPED or (str in kinds and {each for each in set(values) if type(each) is str} != {GAP}):
-            _refuse(values, lambda each: type(each) in _NUMBERS or each is None or each == GAP, where, _OR_GAP)
+            _refuse(values, _is_number_or_gap, where, _OR_GAP)
         found = _converted(values, where)
     return _single(found, where)
 
@@ -73,6 +73,10 @@ def whole(value: object, where: str) -> NDArray[np.int64]:
             got = f"{each}" if type(each) is float or (type(each) is int and each < 0) else kind(each)
             raise DataError(f"{where}, value {number}: a whole number from 0 to {_MOST} is needed; got {got}")
     return np.array(values, np.int64)
+
+
+def _is_number_or_gap(value: object) -> bool:
+    return type(value) in _NUMBERS or value is None or (type(value) is str and value == GAP)
 
 
 def _array(value: object, where: str) -> NDArray[np.float64] | None:

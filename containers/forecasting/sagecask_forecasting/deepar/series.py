@@ -165,7 +165,9 @@ class _Reader:
         self._starts: list[np.datetime64] = []
         self._lengths: list[int] = []
         self._values = Growing(np.float32)
-        self._targets = Targets(form.likelihood)
+        # a server's log has other readers than a training job's
+        self._warned = ahead
+        self._targets = Targets(form.likelihood, warned=ahead)
         cardinality, dynamic = form.cardinality, form.dynamic
         self.categories = Categories(
             given[cardinality] if isinstance(cardinality, str) else cardinality, form.reasons[0]
@@ -173,7 +175,6 @@ class _Reader:
         self._dynamic = DynamicFeatures(
             counts[dynamic] if isinstance(dynamic, str) else dynamic, form.reasons[1], form.horizon, ahead=ahead
         )
-        self._warned = ahead
 
     def __len__(self) -> int:
         return len(self._lengths)

@@ -19,11 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 class Targets:
-    """Reads targets, and warns once where counts are not whole, which the likelihood bears."""
+    """Reads targets.
 
-    def __init__(self, likelihood: LikelihoodName) -> None:
+    warned : whether nobody is to be told, or has been, of counts that are not whole, which the likelihood bears
+    """
+
+    def __init__(self, likelihood: LikelihoodName, *, warned: bool = False) -> None:
         self._likelihood = likelihood
-        self._warned = False
+        self._warned = warned
 
     def read(self, value: object, place: str) -> NDArray[np.float32]:
         """Return (n,) float32, NaN for a gap.
