@@ -62,7 +62,13 @@ def mean(name: LikelihoodName, raw: Floats, scale: Floats) -> Floats:
 
 def positive(raw: Floats) -> Floats:
     """Return the softplus of the output, and a little more."""
-    return np.logaddexp(raw, np.float32(0)) + np.float32(LEAST)
+    return _softplus(raw) + np.float32(LEAST)
+
+
+def _softplus(raw: Floats) -> Floats:
+    # several times as fast as logaddexp
+    found: Floats = np.log1p(np.exp(-np.abs(raw))) + np.maximum(raw, 0)
+    return found
 
 
 def _parts(raw: Floats) -> tuple[Floats, ...]:
@@ -74,7 +80,7 @@ def _gaussian(raw: tuple[Floats, ...], scale: Floats, generator: np.random.Gener
 
 
 def _student_t(raw: tuple[Floats, ...], scale: Floats, generator: np.random.Generator) -> NDArray[np.floating]:
-    half = 1 + np.logaddexp(raw[2], np.float32(0)) / 2
+    half = 1 + _softplus(raw[2]) / 2
     noise = generator.standard_normal(half.shape, np.float32)
     noise *= np.sqrt(half / np.maximum(generator.standard_gamma(half, dtype=np.float32), np.float32(1e-30)))
     return (raw[0] + positive(raw[1]) * noise) * scale

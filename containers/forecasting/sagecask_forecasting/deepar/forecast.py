@@ -102,33 +102,44 @@ class Forecaster:
     def _paths(self, windows: Windows, number: int, generator: np.random.Generator) -> Floats:
         """Return (n, number, horizon)."""
         shape, (history, base) = self._shape, self._scaled(windows)
+        # the first point to be forecast is seen alike by all paths
+        raw = np.empty((len(history), shape.context + 1, len(self._weights["head.bias"])), np.float32)
         encoded = np.empty((len(history), shape.layers, 2, shape.cells), np.float32)
-        self._read(history, base, windows.features[:, : shape.context], None, encoded)
+        self._read(history, base, windows.features[:, : shape.context + 1], raw, encoded)
         sizes = self._sizes(len(history) * number, shape.horizon)
         state = empty(sizes.blocks * BLOCK * encoded[0].size)
         compiled.spread(sizes, encoded, number, state)
         drawn = empty(shape.horizon * sizes.blocks * BLOCK).reshape(shape.horizon, -1)
         scale = np.repeat(self._scales.of(windows, shape), number)
         paths = np.empty((shape.horizon, sizes.rows), np.float32)
-        raw = np.empty((sizes.outputs, drawn.shape[1]), np.float32)
-        for step, common in enumerate(self._common(history, base, windows.features[:, shape.context :])):
-
-            def move(first: int, last: int, step: int = step, common: Floats = common) -> None:
-                compiled.sample(
-                    sizes, self._packed, number, step, common, drawn, self._lags, self._zoneout, state, raw, first, last
-                )
-
-            over_blocks(sizes.blocks, self._threads, move)
-            paths[step] = draw(shape.likelihood, raw[:, : sizes.rows].T, scale, generator)
+        parameters = np.zeros((sizes.outputs, drawn.shape[1]), np.float32)
+        parameters[:, : sizes.rows] = np.repeat(raw[:, -1], number, axis=0).T
+        commons = self._common(history, base, windows.features[:, shape.context :])
+        for step in range(shape.horizon):
+            if step:
+                self._move((sizes, number, step), next(commons), drawn, state, parameters)
+            paths[step] = draw(shape.likelihood, parameters[:, : sizes.rows].T, scale, generator)
             drawn[step] = 0
             np.clip(paths[step] / scale, -FARTHEST, FARTHEST, out=drawn[step, : sizes.rows])
         return paths.reshape(shape.horizon, len(history), number).transpose(1, 2, 0)
 
+    def _move(
+        self, at: tuple[Sizes, int, int], common: Floats, drawn: Floats, state: Floats, parameters: Floats
+    ) -> None:
+        """Move all paths by one step; `at` is sizes, paths of a series, and the step."""
+
+        def move(first: int, last: int) -> None:
+            compiled.sample(
+                at[0], self._packed, *at[1:], common, drawn, self._lags, self._zoneout, state, parameters, first, last
+            )
+
+        over_blocks(at[0].blocks, self._threads, move)
+
     def _common(self, history: Floats, base: Floats, features: Floats) -> Iterator[Floats]:
-        """Yield (n, 4 * cells) for each step of the horizon, what all paths of a series add to the first layer."""
+        """Yield (n, 4 * cells), what all paths of a series add to the first layer, for each step after the first."""
         matrix, context = self._weights["inputs.0"].T, self._shape.context
         together = max(1, _ROWS // len(history))
-        for first in range(0, self._shape.horizon, together):
+        for first in range(1, self._shape.horizon, together):
             steps = np.arange(first, min(first + together, self._shape.horizon))
             lagged = history[:, steps[:, None] + context + self._reach.places]
             # what lies in the horizon is each path's own
