@@ -8,6 +8,8 @@ import shutil
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from sagecask_forecasting.deepar.calendar import Frequency
+from sagecask_forecasting.deepar.lags import lags
 from sagecask_forecasting.deepar.loading import load
 
 from sagecask.algorithm import InferenceSettings
@@ -34,6 +36,7 @@ def described(folder, **changes):
 def test_folder_has_weights_and_their_description(small):
     assert sorted(path.name for path in small.iterdir()) == ["model_algo-1", "model_algo-1.json", "sagecask.json"]
     assert json.loads((small / "model_algo-1.json").read_text()) == {
+        "lags": list(lags(Frequency(1, "D"))),
         "algorithm": "forecasting-deepar", "format": 1, "time_freq": "D", "context_length": 6, "prediction_length": 3,
         "likelihood": "student-T", "cardinality": [3], "unseen": [[1]], "embedding_dimension": 10,
         "num_dynamic_feat": 0, "num_cells": 4, "num_layers": 1,
@@ -80,6 +83,12 @@ def test_description_that_is_no_json_is_refused(folder):
 def test_description_of_no_network_is_refused(changes, message, folder):
     described(folder, **changes)
     assert refusal(folder) == f"model/model_algo-1.json: {message}"
+
+
+def test_lags_of_another_version_are_refused(folder):
+    described(folder, lags=[1, 2])
+    known = list(lags(Frequency(1, "D")))
+    assert refusal(folder) == f'model/model_algo-1.json: the lags {known} under "lags" are needed; got [1, 2]'
 
 
 def test_weights_of_another_network_are_refused(folder):

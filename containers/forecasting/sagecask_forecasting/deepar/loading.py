@@ -87,7 +87,7 @@ def _shape(found: Mapping[str, Any], path: Path) -> Shape:
         raise ModelDataError(f'{path}: a frequency under "time_freq" is needed; got {found.get("time_freq")!r}')
     if found.get("likelihood") not in get_args(LikelihoodName):
         raise ModelDataError(f'{path}: a likelihood under "likelihood" is needed; got {found.get("likelihood")!r}')
-    return Shape(
+    shape = Shape(
         frequency,
         _size(found, "context_length", path),
         _size(found, "prediction_length", path),
@@ -98,6 +98,9 @@ def _shape(found: Mapping[str, Any], path: Path) -> Shape:
         _size(found, "num_cells", path),
         _size(found, "num_layers", path),
     )
+    if found.get("lags") != list(shape.lags):
+        raise ModelDataError(f'{path}: the lags {list(shape.lags)} under "lags" are needed; got {found.get("lags")!r}')
+    return shape
 
 
 def _size(found: Mapping[str, Any], key: str, path: Path, least: int = 1) -> int:

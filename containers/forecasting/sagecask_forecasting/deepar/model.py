@@ -112,4 +112,5 @@ def describe(shape: Shape, unseen: tuple[frozenset[int], ...]) -> dict[str, obje
         "num_dynamic_feat": shape.dynamic,
         "num_cells": shape.cells,
         "num_layers": shape.layers,
+        "lags": list(shape.lags),
     }

@@ -78,7 +78,7 @@ def _plan(given: DeepARHyperparameters) -> Plan:
     settings = given.model_dump(exclude={"epochs", "early_stopping_patience", "num_eval_samples", "test_quantiles"})
     return Plan(
         epochs=given.epochs,
-        optimizer=partial(torch.optim.Adam, lr=given.learning_rate),
+        optimizer=partial(torch.optim.Adam, lr=given.learning_rate, fused=True),
         gradient_clip=_CLIP,
         patience=given.early_stopping_patience,
         seed=_SEED,
