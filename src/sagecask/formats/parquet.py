@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BATCH_CELLS = 2 * 1024 * 1024
-BATCH_BYTES = 8 * 1024 * 1024
-MAX_RECORDS = 16 * 1024
-VALUE_BYTES = 8
+# what a record takes, nothing in the file says reliably: it may be a series of a million points
+BATCH_RECORDS = 64
 BUFFER_BYTES = 256 * 1024
 _NUMERIC = (
     pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null,
@@ -108,34 +107,29 @@ def column_names(stream: BinaryIO) -> list[str]:
 
 def _records(stream: BinaryIO, where: str) -> Iterator[Records]:
     file = _guarded(lambda: pq.ParquetFile(stream, buffer_size=BUFFER_BYTES), where)
-    names = [name for name in _guarded(lambda: file.schema_arrow.names, where) if not _INDEX.fullmatch(name)]
-    batches = file.iter_batches(_rows_at_once(file.metadata), columns=names, use_threads=False)
+    names = _guarded(lambda: file.schema_arrow.names, where)
+    batches = file.iter_batches(BATCH_RECORDS, use_threads=False)
     first = 1
     while (batch := _guarded(lambda: next(batches, None), where)) is not None:
-        columns = [_guarded(partial(values, batch.column(name)), f"{where}, column {quote(name)}") for name in names]
         places = [f"{where}, row {number}" for number in range(first, first + batch.num_rows)]
+        yield Records(_rows(batch, names, where), places)
         first += batch.num_rows
-        yield Records([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)], places)
 
 
-def _rows_at_once(metadata: pq.FileMetaData) -> int:
-    """Return how many rows hold about `BATCH_BYTES` where they are longest."""
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    row_bytes = max((_size(group) / max(group.num_rows, 1) for group in groups), default=1.0)
-    return min(max(1, int(BATCH_BYTES / max(row_bytes, 1.0))), MAX_RECORDS)
-
-
-def _size(group: pq.RowGroupMetaData) -> int:
-    """Return about how many bytes a row group takes in memory."""
-    # values that repeat take next to nothing in the file, texts more than numbers
-    count: int = sum(group.column(number).num_values for number in range(group.num_columns))
-    return max(count * VALUE_BYTES, int(group.total_byte_size))
+def _rows(batch: pa.RecordBatch, names: Sequence[str], where: str) -> list[object]:
+    rows: list[dict[str, object]] = [{} for _ in range(batch.num_rows)]
+    for position, name in enumerate(names):
+        if not _INDEX.fullmatch(name):
+            column = _guarded(partial(values, batch.column(position)), f"{where}, column {quote(name)}")
+            for row, value in zip(rows, column, strict=True):
+                row[name] = value
+    return list(rows)
 
 
 def _guarded(step: Callable[[], T], where: str) -> T:
     try:
         return step()
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{where}: a Parquet file is needed; got {printable(error)}") from error
 
 
