@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sagecask_forecasting.deepar.native import compiled
-from sagecask_forecasting.deepar.recurrent import SHARES, Sizes, Tapes, Zoneout, over_blocks, packed
+from sagecask_forecasting.deepar.recurrent import BLOCK, SHARES, Sizes, Tapes, Zoneout, over_blocks, packed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,35 +134,45 @@ def by_operations(inputs: Inputs, weights: tuple[Tensor, ...], zoneout: Zoneout)
     for layer in range(sizes.layers):
         first, second, bias = weights[3 * layer : 3 * layer + 3]
         gates = shown @ first.T + (bias if layer else inputs.base[:, None])
-        hidden = cell = torch.zeros_like(gates[:, 0, : sizes.cells])
-        along = []
-        for step in range(sizes.steps):
-            taken, kept, new, out = (gates[:, step] + hidden @ second.T).chunk(4, dim=1)
-            moved = torch.sigmoid(kept) * cell + torch.sigmoid(taken) * torch.tanh(new)
-            shows = torch.sigmoid(out) * torch.tanh(moved)
-            of_hidden, of_cell = _kept(zoneout, sizes, layer, step, gates)
-            hidden = shows + of_hidden * (hidden - shows)
-            cell = moved + of_cell * (cell - moved)
-            along.append(hidden)
-        shown = torch.stack(along, dim=1)
+        shown = _along(gates, second.T, _kept(zoneout, sizes, layer, gates))
     return shown @ weights[-2].T + weights[-1]
 
 
-def _kept(zoneout: Zoneout, sizes: Sizes, layer: int, step: int, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
-    """Return the share of hidden state and cell that each unit of each row keeps: 0 or 1, or one share for all."""
+def _along(gates: Tensor, recurrent: Tensor, kept: tuple[Tensor, Tensor]) -> Tensor:
+    """Return (rows, steps, cells), the hidden states of a layer.
+
+    Parameters
+    ----------
+    gates : (rows, steps, 4 * cells), what inputs and biases give them
+    kept : (steps, rows, cells) each, share of the old hidden state and cell in the new ones
+    """
+    hidden = cell = torch.zeros_like(gates[:, 0, : recurrent.shape[0]])
+    along = []
+    for step, (of_hidden, of_cell) in enumerate(zip(*kept, strict=True)):
+        taken, held, new, out = torch.addmm(gates[:, step], hidden, recurrent).chunk(4, dim=1)
+        moved = torch.sigmoid(held) * cell + torch.sigmoid(taken) * torch.tanh(new)
+        hidden = torch.lerp(torch.sigmoid(out) * torch.tanh(moved), hidden, of_hidden)
+        cell = torch.lerp(moved, cell, of_cell)
+        along.append(hidden)
+    return torch.stack(along, dim=1)
+
+
+def _kept(zoneout: Zoneout, sizes: Sizes, layer: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the share of hidden state and cell that each unit keeps, 0 or 1, or one for all: (steps, rows, cells)."""
+    shape = (sizes.steps, sizes.rows, sizes.cells)
     if not zoneout.threshold:
-        return zoneout.keep, zoneout.keep
-    rows = sizes.blocks * 32
-    units = torch.arange(sizes.cells, device=like.device) + (layer * sizes.steps + step) * sizes.cells
-    place = torch.arange(sizes.rows, device=like.device)[:, None] + units * rows
+        share = torch.full((), zoneout.keep, dtype=like.dtype, device=like.device).expand(shape)
+        return share, share
+    steps, rows, units = (torch.arange(size, device=like.device) for size in shape)
+    unit = (layer * sizes.steps + steps[:, None]) * sizes.cells + units
+    place = rows[:, None] + unit[:, None, :] * sizes.blocks * BLOCK
+    # the hash of native/kernels.h
     mixed = (place + zoneout.first) & _WORD
     mixed = ((mixed ^ (mixed >> 16)) * 0x7FEB352D) & _WORD
     mixed = (((mixed ^ (mixed >> 15)) ^ zoneout.second) * 0x846CA68B) & _WORD
     mixed = mixed ^ (mixed >> 16)
-    return (
-        ((mixed & 0xFFFF) < zoneout.threshold).to(like.dtype),
-        ((mixed >> 16) < zoneout.threshold).to(like.dtype),
-    )
+    hidden, cell = mixed & 0xFFFF, mixed >> 16
+    return (hidden < zoneout.threshold).to(like.dtype), (cell < zoneout.threshold).to(like.dtype)
 
 
 _WORD = 0xFFFFFFFF
