@@ -1,7 +1,9 @@
 """The size of a series, by which its values are divided (Salinas et al., DeepAR, 2020, section 3.3).
 
-It is the mean absolute value of the context, and one more for counts. A context without values, or with zeros alone,
-has what the training series have on average: those that share its categories where it has some, else all.
+It is the mean absolute value of the context, and one more for counts. Late points count more, twice as much for each
+half of the context that they are nearer to its end, so that a series that grows starts its forecast near 1. A context
+without values, or with zeros alone, has what the training series have on average: those that share its categories where
+it has some, else all.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 SMALLEST = 1e-10
-# what stands for a scaled value that is not known, and the farthest that one may be from 0
-UNKNOWN = 1.0
+# what stands for a scaled value before the first known one, which the mean would hide, and the farthest from 0
+UNKNOWN = 0.0
 FARTHEST = 1e4
 
 NAMES = ("overall", "spread", "by_category")
@@ -79,14 +81,12 @@ class Scales:
         if shape.likelihood == "beta":
             return np.ones(n, np.float32)
         context = slice(shape.reach.target, shape.reach.target + shape.context)
-        observed = windows.observed[:, : shape.context]
-        sums = np.where(observed, np.abs(windows.history[:, context]), 0).sum(axis=1, dtype=np.float64)
-        counts = observed.sum(axis=1)
-        if shape.likelihood == "negative-binomial":
-            return (1 + np.where(counts > 0, sums / np.maximum(counts, 1), self._expected(windows, shape))).astype(
-                np.float32
-            )
-        found = np.where(sums > 0, sums / np.maximum(counts, 1), self._expected(windows, shape))
+        weights = windows.observed[:, : shape.context] * _weights(shape.context)
+        sizes = np.abs(np.where(weights > 0, windows.history[:, context], 0), dtype=np.float64)
+        means = (weights * sizes).sum(axis=1) / np.maximum(weights.sum(axis=1), SMALLEST)
+        counts = shape.likelihood == "negative-binomial"
+        usable = weights.any(axis=1) if counts else means > 0
+        found = np.where(usable, means, self._expected(windows, shape)) + counts
         return np.maximum(found, SMALLEST).astype(np.float32)
 
     def _expected(self, windows: Windows, shape: Shape) -> NDArray[np.float64]:
@@ -101,3 +101,7 @@ class Scales:
     def relative(self, scale: Floats) -> Floats:
         """Return (n,) float32, the log of scales as the network sees it, around 0."""
         return ((np.log(scale) - self.overall) / self.spread).astype(np.float32)
+
+
+def _weights(context: int) -> NDArray[np.float64]:
+    return 0.5 ** (np.arange(context)[::-1] / (context / 2))
