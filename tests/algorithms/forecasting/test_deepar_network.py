@@ -15,6 +15,8 @@ from sagecask_forecasting.deepar.panel import Cutter, Panel
 from sagecask_forecasting.deepar.scaling import Scales
 from sagecask_forecasting.deepar.shape import LikelihoodName, Shape
 
+from sagecask.neural.compiler import uncompiled
+
 SHAPE = Shape(Frequency(1, "D"), 14, 7, "gaussian", (), 4, 0, 12, 1)
 LIKELIHOODS = ["gaussian", "student-T", "beta", "negative-binomial", "deterministic-L1"]
 
@@ -57,7 +59,7 @@ def trained(shape: Shape, panel: Panel, steps: int = 150, dropout: float = 0.1) 
     draw, scales, cutter = np.random.default_rng(0), Scales.fit(panel, shape), Cutter(panel, shape)
     torch.manual_seed(0)
     network = Network(shape, dropout)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    optimizer = uncompiled(lambda given: torch.optim.Adam(given, 1e-2), network.parameters())
     for _ in range(steps):
         series = draw.integers(0, len(panel), 32)
         at = draw.integers(0, panel.lengths[series] - shape.horizon + 1)
