@@ -87,7 +87,8 @@ class Scales:
         counts = shape.likelihood == "negative-binomial"
         usable = weights.any(axis=1) if counts else means > 0
         found = np.where(usable, means, self._expected(windows, shape)) + counts
-        return np.maximum(found, SMALLEST).astype(np.float32)
+        scale: Floats = np.maximum(found, SMALLEST).astype(np.float32)
+        return scale
 
     def _expected(self, windows: Windows, shape: Shape) -> NDArray[np.float64]:
         if not shape.cardinality:
