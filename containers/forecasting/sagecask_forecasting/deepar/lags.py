@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,10 +51,11 @@ class Reach:
     places: NDArray[np.int64]
     target: int
 
-    @classmethod
-    def of(cls, lags: tuple[int, ...], context: int, horizon: int) -> Reach:
-        """Return the reach of windows of `context` points followed by `horizon` points."""
-        first = -context - np.array([*lags, 0])
-        points = np.unique(first[:, None] + np.arange(context + horizon))
-        places = np.searchsorted(points, first)
-        return cls(points, places[:-1], int(places[-1]))
+
+@cache
+def reach(lags: tuple[int, ...], context: int, horizon: int) -> Reach:
+    """Return the reach of windows of `context` points followed by `horizon` points."""
+    first = -context - np.array([*lags, 0])
+    points = np.unique(first[:, None] + np.arange(context + horizon))
+    places = np.searchsorted(points, first)
+    return Reach(points, places[:-1], int(places[-1]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sagecask_forecasting.deepar.calendar import Frequency, feature_names
-from sagecask_forecasting.deepar.lags import Reach, lags
+from sagecask_forecasting.deepar.lags import Reach, lags, reach
 
 LikelihoodName = Literal["gaussian", "beta", "negative-binomial", "student-T", "deterministic-L1"]
 
@@ -45,7 +45,7 @@ class Shape:
     @property
     def reach(self) -> Reach:
         """The points that a window looks at."""
-        return Reach.of(self.lags, self.context, self.horizon)
+        return reach(self.lags, self.context, self.horizon)
 
     @property
     def varying(self) -> int:
