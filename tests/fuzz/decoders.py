@@ -45,6 +45,7 @@ PIECES = [
     (sagecask.formats.recordio, "BATCH_BYTES", 64),
     (npy, "BATCH_CELLS", 4),
     (parquet, "BATCH_CELLS", 4),
+    (parquet, "BATCH_RECORDS", 2),
     (spool, "_BLOCK_BYTES", 32),
 ]
 # what a hostile file can say of its size in few bytes is not written out
@@ -198,6 +199,22 @@ def tensors(data: bytes) -> None:
     shown(TensorCodec("model", data).decode(data, Layout()))
 
 
+def objects_of(content_type: str) -> Callable[[bytes], None]:
+    """Return a function that reads bytes as instances that are objects, as one piece and as many."""
+
+    @refusing(UserError, start=WHERE)
+    def read_all(data: bytes) -> None:
+        for each in codec_for(MediaType(content_type)).read_records(stream(data), Layout(), WHERE):
+            assert len(each.values) == len(each.places) > 0
+
+    def run(data: bytes) -> None:
+        read_all(data)
+        with small_pieces():
+            read_all(data)
+
+    return run
+
+
 def archive(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.tar.gz")
@@ -255,6 +272,14 @@ DECODERS: dict[str, Callable[[bytes], None]] = {
     "jsonlines": codec_of(codec_for(MediaType("application/jsonlines")), layouts=[Layout(), Layout(width=2)]),
     "json": lambda data: [decode(codec_for(MediaType("application/json")), data, Layout(width=w)) for w in (None, 2)],
     "parquet": codec_of(codec_for(MediaType("parquet")), layouts=[Layout(label_size=1), Layout()], requests=False),
+    "records-jsonlines": objects_of("application/jsonlines"),
+    "records-parquet": objects_of("parquet"),
+    "records-json": refusing(UserError, start="request body")(
+        lambda data: codec_for(MediaType("application/json")).records(data, Layout())
+    ),
+    "records-tensors": refusing(UserError, start="request body")(
+        lambda data: TensorCodec("model", data).records(data, Layout())
+    ),
     "npy": codec_of(codec_for(MediaType("application/x-npy")), layouts=TRAINING, requests=False),
     "npz": codec_of(codec_for(MediaType("application/x-npz")), layouts=[Layout(), Layout(width=2)], requests=False),
     "frames": refusing(UserError, start=WHERE)(lambda data: list(records(stream(data), WHERE))),
