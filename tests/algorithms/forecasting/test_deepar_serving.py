@@ -95,7 +95,7 @@ def test_draws_differ_from_call_to_call_unless_they_are_seeded(jobs, small, mode
         ({"quantiles": [None]}, "quantiles: numbers above 0 and below 1 are needed; got null"),
         (
             {"num_samples": 10**9},
-            "num_samples: at most 11184810 are needed for 1 instances of 3 points each, for memory's sake; "
+            "num_samples: at most 11184810 are needed for 1 instance of 3 points, for memory's sake; "
             "got 1000000000",
         ),
     ],

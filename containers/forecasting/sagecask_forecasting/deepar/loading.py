@@ -51,7 +51,7 @@ def load(folder: Path, settings: InferenceSettings) -> DeepARModel:
     weights.check(shape, arrays, str(path))
     own = {name: arrays[name] for name in weights.sizes(shape) if not name.startswith("scales.")}
     unseen = _unseen(found, shape, folder / DESCRIPTION)
-    return DeepARModel(shape, own, Scales.of_arrays(arrays), unseen, configuration, seed)
+    return DeepARModel(shape, own, Scales.of_arrays(arrays), unseen, configuration, seed, settings.threads)
 
 
 def _refuse_original(folder: Path) -> None:

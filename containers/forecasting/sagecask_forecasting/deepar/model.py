@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ MOST_ANSWERED = 2**23
 MOST_PATHS = 2**14
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class DeepARModel(Model["Records"]):
     """A network that forecasts.
 
@@ -46,6 +47,7 @@ class DeepARModel(Model["Records"]):
     unseen : of each category, values below its cardinality that no training series had
     configuration : what requests get that do not say
     seed : of every request's draws; None is another one each time
+    threads : that a request may use
     """
 
     shape: Shape
@@ -54,6 +56,12 @@ class DeepARModel(Model["Records"]):
     unseen: tuple[frozenset[int], ...] = ()
     configuration: Configuration = field(default_factory=Configuration)
     seed: int | None = None
+    threads: int = 1
+
+    @cached_property
+    def forecaster(self) -> Forecaster:
+        """The network, ready to draw."""
+        return Forecaster(self.shape, self.weights, self.scales, self.threads)
 
     def save(self, folder: Path) -> None:
         """Write the arrays as safetensors, and beside them what they are in JSON; equal models give equal bytes."""
@@ -78,22 +86,21 @@ class DeepARModel(Model["Records"]):
 
     def paths(self, panel: Panel, num_samples: int) -> Iterator[NDArray[np.float32]]:
         """Yield (n, num_samples, horizon) of some series after the others."""
-        forecaster = Forecaster(self.shape, self.weights, self.scales)
         generator = np.random.default_rng(self.seed)
         size = max(1, MOST_PATHS // num_samples)
         for start in range(0, len(panel), size):
             some = part_of(panel, start, start + size)
             counts = [min(MOST_PATHS, num_samples - at) for at in range(0, num_samples, MOST_PATHS)]
-            yield np.concatenate([forecaster.samples(some, count, generator) for count in counts], axis=1)
+            yield np.concatenate([self.forecaster.samples(some, count, generator) for count in counts], axis=1)
 
     def _refuse_too_many(self, n_series: int, configuration: Configuration) -> None:
         drawn = n_series * configuration.num_samples * self.shape.horizon
         most = MOST_ANSWERED if "samples" in configuration.output_types else MOST_DRAWN
         if drawn > most:
-            fewer = most // (n_series * self.shape.horizon)
+            fewer, are = most // (n_series * self.shape.horizon), "s" if n_series > 1 else ""
             raise DataError(
-                f"request body, configuration, num_samples: at most {fewer} are needed for {n_series} instances of "
-                f"{self.shape.horizon} points each, for memory's sake; got {configuration.num_samples}"
+                f"request body, configuration, num_samples: at most {fewer} are needed for {n_series} instance{are} of "
+                f"{self.shape.horizon} points, for memory's sake; got {configuration.num_samples}"
             )
 
 

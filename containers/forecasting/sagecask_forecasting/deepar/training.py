@@ -89,7 +89,8 @@ def _plan(given: DeepARHyperparameters) -> Plan:
 
 def _evaluate(model: DeepARModel, test: Panel, job: Job[DeepARHyperparameters]) -> None:
     given = job.hyperparameters
-    found = scores(replace(model, seed=_SEED), test, given.num_eval_samples, given.test_quantiles, job.stop_requested)
+    seeded = replace(model, seed=_SEED, threads=torch.get_num_threads())
+    found = scores(seeded, test, given.num_eval_samples, given.test_quantiles, job.stop_requested)
     if found is None:
         _log.info("stopped on request: the test channel is left out")
     else:
