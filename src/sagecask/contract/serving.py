@@ -86,7 +86,9 @@ class ServingJob:
         return cls(
             model_dir=_model_dir(paths, environ),
             port=_port(environ, ("SAGEMAKER_BIND_TO_PORT", "PORT"), 8080),
-            workers=integer(environ, ("SAGEMAKER_MODEL_SERVER_WORKERS",), available_cpus(), minimum=1),
+            workers=integer(
+                environ, ("SAGEMAKER_MODEL_SERVER_WORKERS", "MODEL_SERVER_WORKERS"), available_cpus(), minimum=1
+            ),
             timeout_seconds=integer(
                 environ,
                 ("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", "SAGEMAKER_MODEL_SERVER_TIMEOUT"),

@@ -33,6 +33,8 @@ def test_defaults_are_those_of_the_documentation(tmp_path):
     [
         ({"SAGEMAKER_BIND_TO_PORT": "9000"}, "port", 9000),
         ({"SAGEMAKER_MODEL_SERVER_WORKERS": "7"}, "workers", 7),
+        ({"MODEL_SERVER_WORKERS": "7"}, "workers", 7),
+        ({"MODEL_SERVER_WORKERS": "7", "SAGEMAKER_MODEL_SERVER_WORKERS": "6"}, "workers", 6),
         ({"SAGEMAKER_MODEL_SERVER_TIMEOUT": "5"}, "timeout_seconds", 5),
         (
             {"SAGEMAKER_MODEL_SERVER_TIMEOUT": "5", "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "6"},
