@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sagecask_forecasting.deepar.calendar import Frequency, time_features
 from sagecask_forecasting.deepar.panel import Cutter, Panel
+from sagecask_forecasting.deepar.pieces import FEW_BYTES, Pieces
 from sagecask_forecasting.deepar.shape import Shape
 from sagecask_forecasting.deepar.splitting import chosen, part_of, split
 
@@ -148,3 +149,17 @@ def test_last_points_are_split_off():
     np.testing.assert_array_equal(last, [[2, 3, 4], [5, 6, GAP]])
     assert before.ahead == HORIZON
     np.testing.assert_array_equal(before.dynamic, found.dynamic)
+
+
+@pytest.mark.parametrize("row_shape", [(), (2,), (0,)])
+@pytest.mark.parametrize("size", [3, FEW_BYTES // 8])
+def test_pieces_are_put_one_behind_the_other(size, row_shape):
+    parts = [np.full((length, *row_shape), length, np.float32) for length in (size, 0, size + 1, 1, size)]
+    pieces = Pieces(row_shape)
+    for part in parts:
+        pieces.add(part)
+    np.testing.assert_array_equal(pieces.array(), np.concatenate(parts))
+
+
+def test_no_piece_is_no_row():
+    assert Pieces((3,)).array().shape == (0, 3)

@@ -187,8 +187,9 @@ def test_unknown_keys_are_told_of_once(train, warnings):
 
 
 def test_value_that_no_series_has_is_told_of(train, warnings):
-    train(series(cat=[0]), series(cat=[2]))
-    assert warnings() == ['channel "train": cat, value 1: no series has 1, maybe others; its forecasts mean nothing']
+    train(series(cat=[0]), series(cat=[3]))
+    expected = 'channel "train": cat, value 1: 2 of the values from 0 to 3 occur in no series, such as 1'
+    assert warnings() == [expected]
 
 
 def test_short_series_are_counted(train, warnings):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from sagecask.errors import DataError
-from sagecask.formats.growing import Growing
 from sagecask.formats.instances import kind
 from sagecask_forecasting.deepar.numbers import whole, without_gaps
+from sagecask_forecasting.deepar.pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,8 +119,7 @@ class DynamicFeatures:
     def __init__(self, count: int | None, reason: str, horizon: int, *, ahead: bool) -> None:
         self._agreement = _Agreement("feature", count, reason)
         self._horizon, self._ahead = horizon, ahead
-        self._rows: Growing | None = None
-        self._points = 0
+        self._rows: Pieces | None = None
 
     def add(self, value: object, length: int, place: str) -> None:
         """Take the value of a series of `length` points; None is an absent one.
@@ -134,24 +133,16 @@ class DynamicFeatures:
         if not isinstance(found, (list, np.ndarray)):
             raise DataError(f"{place}: dynamic_feat: a list of lists of numbers is needed; got {kind(value)}")
         self._agreement.check(len(found), place, "dynamic_feat")
-        size = length + self._horizon if self._ahead else length
-        self._points += size
-        if not len(found) or not size:
-            return
         if self._rows is None:
-            self._rows = Growing(np.float32, (len(found),))
-        rows = self._rows.lend(size)
+            self._rows = Pieces((len(found),))
+        rows = np.empty((length + self._horizon if self._ahead else length, len(found)), np.float32)
         for number, each in enumerate(found, 1):
             rows[:, number - 1] = self._feature(each, length, f"{place}: dynamic_feat, feature {number}")
-        self._rows.append(rows)
+        self._rows.add(rows)
 
     def array(self) -> NDArray[np.float32]:
-        """Return (points, n_features), the series one behind the other; to be asked for once."""
-        return (
-            np.empty((self._points, self._agreement.count or 0), np.float32)
-            if self._rows is None
-            else self._rows.array()
-        )
+        """Return (points, n_features), the series one behind the other."""
+        return (self._rows or Pieces((0,))).array()
 
     def _feature(self, value: object, length: int, where: str) -> NDArray[np.float32]:
         values = without_gaps(value, where)

@@ -14,11 +14,11 @@ import numpy as np
 
 from sagecask.channels import FileRules
 from sagecask.errors import DataError
-from sagecask.formats.growing import Growing
 from sagecask.formats.instances import kind
 from sagecask.formats.lines import quote
 from sagecask_forecasting.deepar.features import Categories, DynamicFeatures
 from sagecask_forecasting.deepar.panel import Panel
+from sagecask_forecasting.deepar.pieces import Pieces
 from sagecask_forecasting.deepar.target import Targets
 
 if TYPE_CHECKING:
@@ -105,8 +105,9 @@ def read(channel: Channel, form: Form) -> Series:
     for at, values in enumerate(unseen, 1):
         if values:
             _log.warning(
-                "%s: cat, value %d: no series has %d, maybe others; its forecasts mean nothing", where, at, min(values)
-            )
+                "%s: cat, value %d: %d of the values from 0 to %d occur in no series, such as %d",
+                where, at, len(values), cardinality[at - 1] - 1, min(values),
+            )  # fmt: skip
     _log.info("%s: %d series of %d observations", where, len(panel), observations)
     return Series(panel, cardinality, unseen)
 
@@ -164,7 +165,7 @@ class _Reader:
         self._form, self._ahead, self._unseen = form, ahead, unseen
         self._starts: list[np.datetime64] = []
         self._lengths: list[int] = []
-        self._values = Growing(np.float32)
+        self._values = Pieces()
         # a server's log has other readers than a training job's
         self._warned = ahead
         self._targets = Targets(form.likelihood, warned=ahead)
@@ -184,7 +185,7 @@ class _Reader:
             found = self._fields(value, place)
             self._starts.append(self._form.frequency.start(found["start"], place))
             target = self._targets.read(found["target"], place)
-            self._values.append(target)
+            self._values.add(target)
             self._lengths.append(len(target))
             ignored = self._form.cardinality == "ignore"
             self.categories.add(None if ignored else found.get("cat"), place, self._unseen)
