@@ -33,8 +33,12 @@ _SEED = 0
 _BATCHES_PER_LINE = 50
 
 
-def train(job: Job[DeepARHyperparameters]) -> DeepARModel:
+def train(job: Job[DeepARHyperparameters], seed: int = _SEED) -> DeepARModel:
     """Fit the network, write its metric lines, and return the weights of the best epoch.
+
+    Parameters
+    ----------
+    seed : of first weights, windows and zoneout
 
     Raises
     ------
@@ -49,7 +53,7 @@ def train(job: Job[DeepARHyperparameters]) -> DeepARModel:
     scales = Scales.fit(series.panel, shape)
     task = ForecastTask(series.panel, shape, scales, mini_batch_size=given.mini_batch_size, dropout=given.dropout_rate)
     task.describe()
-    fitted = fit(task, _plan(given), job)
+    fitted = fit(task, _plan(given, seed), job)
     weights = {name: tensor.float().numpy() for name, tensor in averages(fitted.weights).items()}
     model = DeepARModel(shape, weights, scales, series.unseen)
     job.report.quality("train", "final_loss", "loss", fitted.loss)
@@ -74,14 +78,14 @@ def _shape(given: DeepARHyperparameters, series: Series) -> Shape:
     )
 
 
-def _plan(given: DeepARHyperparameters) -> Plan:
+def _plan(given: DeepARHyperparameters, seed: int) -> Plan:
     settings = given.model_dump(exclude={"epochs", "early_stopping_patience", "num_eval_samples", "test_quantiles"})
     return Plan(
         epochs=given.epochs,
         optimizer=partial(torch.optim.Adam, lr=given.learning_rate, fused=True),
         gradient_clip=_CLIP,
         patience=given.early_stopping_patience,
-        seed=_SEED,
+        seed=seed,
         batches_per_line=_BATCHES_PER_LINE,
         settings=settings | {"time_freq": str(given.time_freq)},
     )
