@@ -24,6 +24,7 @@ _SEASONS = {
 }
 
 
+@cache
 def lags(frequency: Frequency) -> tuple[int, ...]:
     """Return the lags of a frequency in points, ascending.
 

@@ -7,6 +7,8 @@ typedef struct {
     const float *cell_before;
     float *gates, *tanhs, *cell_after, *hidden;
     const Zoneout *zoneout;
+    /* rows that are wanted; others may stay as they are */
+    size_t used;
     /* of the first unit, and from unit to unit */
     uint32_t place, rows;
 } Moving;
@@ -36,32 +38,37 @@ INLINE void move_unit(const Moving *m, size_t u, size_t at, const Lanes *sums) {
     AT(m->hidden + u * ROWS + at) = hidden;
 }
 
-static void move(const Moving *m) {
-    for (size_t u = 0; u < m->cells; u += UNITS) {
-        const float *weights = m->weights + u / PAIR * m->all * PAIR * GATES + u % PAIR * GATES;
-        for (size_t at = 0; at < ROWS; at += STEP) {
-            Lanes sums[UNITS * GATES][VECTORS];
-            for (int j = 0; j < UNITS * GATES; j++)
-                for (int v = 0; v < VECTORS; v++)
-                    sums[j][v] = READ(m->base + (u * GATES + j) * ROWS + at + v * LANES);
-            const float *w = weights, *seen = m->seen + at;
-            for (size_t k = 0; k < m->there; k++, w += PAIR * GATES, seen += ROWS) {
-                Lanes x[VECTORS];
-                for (int v = 0; v < VECTORS; v++)
-                    x[v] = READ(seen + v * LANES);
-                for (int j = 0; j < UNITS * GATES; j++)
-                    for (int v = 0; v < VECTORS; v++)
-                        sums[j][v] += w[j] * x[v];
-            }
-            for (int i = 0; i < UNITS && u + i < m->cells; i++)
-                for (int v = 0; v < VECTORS; v++) {
-                    Lanes of[GATES];
-                    for (int g = 0; g < GATES; g++)
-                        of[g] = sums[i * GATES + g][v];
-                    move_unit(m, u + i, at + v * LANES, of);
-                }
-        }
+/* Some units for so many vectors of rows. */
+INLINE void move_units(const Moving *m, size_t u, size_t at, int vectors) {
+    Lanes sums[UNITS * GATES][VECTORS];
+    for (int j = 0; j < UNITS * GATES; j++)
+        for (int v = 0; v < vectors; v++)
+            sums[j][v] = READ(m->base + (u * GATES + j) * ROWS + at + v * LANES);
+    const float *w = m->weights + u / PAIR * m->all * PAIR * GATES + u % PAIR * GATES, *seen = m->seen + at;
+    for (size_t k = 0; k < m->there; k++, w += PAIR * GATES, seen += ROWS) {
+        Lanes x[VECTORS];
+        for (int v = 0; v < vectors; v++)
+            x[v] = READ(seen + v * LANES);
+        for (int j = 0; j < UNITS * GATES; j++)
+            for (int v = 0; v < vectors; v++)
+                sums[j][v] += w[j] * x[v];
     }
+    for (int i = 0; i < UNITS && u + i < m->cells; i++)
+        for (int v = 0; v < vectors; v++) {
+            Lanes of[GATES];
+            for (int g = 0; g < GATES; g++)
+                of[g] = sums[i * GATES + g][v];
+            move_unit(m, u + i, at + v * LANES, of);
+        }
+}
+
+static void move(const Moving *m) {
+    for (size_t u = 0; u < m->cells; u += UNITS)
+        for (size_t at = 0; at < m->used; at += STEP)
+            if (at + LANES < m->used)
+                move_units(m, u, at, VECTORS);
+            else
+                move_units(m, u, at, 1);
 }
 
 /* The head's outputs for a block, one run of ROWS each. */
@@ -153,6 +160,7 @@ static void pass_block(const Network *n, const Passing *p, size_t block, const D
                         .cell_after = memory + tape.cell[l] + next * H * ROWS,
                         .hidden = memory + tape.seen[l] + next * K * ROWS,
                         .zoneout = &p->zoneout,
+                        .used = keeping ? ROWS : rows,
                         .rows = (uint32_t)(blocks_of(s->rows) * ROWS)};
             m.place = (uint32_t)((l * s->steps + t) * H) * m.rows + (uint32_t)first;
             move(&m);

@@ -49,7 +49,8 @@ static void sample_block(const Network *n, const Sampling *p, size_t block, floa
                     .tanhs = gates + GATES * width,
                     .cell_after = state + width,
                     .hidden = hidden,
-                    .zoneout = &p->zoneout};
+                    .zoneout = &p->zoneout,
+                    .used = rows_of(s, block)};
         move(&m);
         memcpy(state, hidden, width * sizeof(float));
     }
