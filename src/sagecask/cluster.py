@@ -174,6 +174,8 @@ class Cluster:
         interface = self._shared_interface()
         if interface:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
+            # for GPUs, unless someone knows better
+            os.environ.setdefault("NCCL_SOCKET_IFNAME", interface)
         where = self.store or self.hosts[0]
         _log.info("meeting %d %s at %s, port %d", self.size, "processes" if self.store else "hosts", where, self.port)
         listens = self.is_master and self.store is None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import torch
     from torch import nn
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
@@ -22,7 +23,7 @@ class Plan:
     gradient_clip : largest norm of all gradients together
     patience : epochs without a better value that end training
     tolerance : by how much a value must be less than the best to count as better
-    mixed_precision : bfloat16, else float16 with scaled losses, on CUDA alone
+    mixed_precision : on GPUs, bfloat16 where they have it, else float16 with scaled losses; or one of the two
     batches_per_line : a metric line every so many mini-batches
     loss_name : name of the training loss in metric lines
     settings : what a checkpoint must have been written under to be resumed, such as all hyperparameters but `epochs`;
@@ -37,7 +38,7 @@ class Plan:
     patience: int | None = None
     tolerance: float = 0.0
     seed: int = 0
-    mixed_precision: bool = False
+    mixed_precision: bool | torch.dtype = False
     batches_per_line: int | None = None
     loss_name: str = "loss"
     settings: Mapping[str, object] = field(default_factory=dict)

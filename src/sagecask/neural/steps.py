@@ -62,13 +62,11 @@ class Steps:
         self._optimizer = optimizer
         self._clip = plan.gradient_clip
         self._gradients = Gradients(module, world)
-        cuda = world.device.type == "cuda"
-        half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-        self._half = half if cuda and plan.mixed_precision else None
+        self._half = _half(plan.mixed_precision) if world.device.type == "cuda" else None
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self._half is torch.float16)
         self._schedule = schedule
         self._per_batch = plan.schedule_per == "batch"
-        self._look_every = _GPU_STEPS if cuda else 1
+        self._look_every = _GPU_STEPS if world.device.type == "cuda" else 1
         self._pending: list[Tensor] = []
         self._latest = math.nan
         self.sums = Sums()
@@ -135,6 +133,17 @@ class Steps:
             self.scaler.unscale_(self._optimizer)
             torch.nn.utils.clip_grad_norm_(self._gradients.parameters, self._clip)
         self.scaler.step(self._optimizer)
+        scale = self.scaler.get_scale()
         self.scaler.update()
-        if self._schedule is not None and self._per_batch:
+        # a step whose gradients were too large for float16 was left out
+        taken = not self.scaler.is_enabled() or self.scaler.get_scale() >= scale
+        if self._schedule is not None and self._per_batch and taken:
             self._schedule.step()
+
+
+def _half(wanted: bool | torch.dtype) -> torch.dtype | None:
+    if isinstance(wanted, torch.dtype):
+        return wanted
+    if not wanted:
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
