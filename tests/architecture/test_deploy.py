@@ -254,3 +254,17 @@ def test_job_fails_for_good_by_the_exit_codes_that_trying_again_does_not_change(
     [rule] = job["template"]["spec"]["podFailurePolicy"]["rules"]
     assert set(rule["onExitCodes"]["values"]) == {UserError.exit_code, UsageError.exit_code}
     assert rule["onExitCodes"]["containerName"] == pod(training_on_cpu()[1])["containers"][0]["name"]
+
+
+def test_commands_of_the_page_make_the_config_maps_that_the_pods_mount():
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    made = dict(re.findall(r"^kubectl create configmap (\S+) --from-file=(\S+)$", page, flags=re.MULTILINE))
+    mounted = {each["configMap"]["name"] for each in pod(training_on_cpu()[1])["volumes"] if "configMap" in each}
+    assert made.keys() == mounted
+    for folder in made.values():
+        files = list((ROOT / folder).iterdir())
+        assert files
+        # what a ConfigMap holds at most
+        assert sum(file.stat().st_size for file in files) < 1 << 20
+    for folder in re.findall(r"kubectl apply -k (deploy/\w+/\w+)", page):
+        assert (ROOT / folder / "kustomization.yaml").is_file()
