@@ -107,8 +107,11 @@ image:  ## build the images of FAMILY, and of each of its algorithms or ALGORITH
 image-size: venv  ## say where the size of the images of FAMILY goes
 	$(BIN)/python images/size.py sagecask/$(FAMILY):$(DEVICE)
 
+# tests that need a GPU run where there is one
+GPU_TESTS = $(and $(wildcard /dev/nvidia0),$(filter gpu,$(DEVICE)))
+
 test-image: venv  ## test the images of FAMILY from outside
-	FAMILY=$(FAMILY) DEVICE=$(DEVICE) $(BIN)/pytest -m "image$(if $(filter cpu,$(DEVICE)), and not gpu)" \
+	FAMILY=$(FAMILY) DEVICE=$(DEVICE) $(BIN)/pytest -m "image$(if $(GPU_TESTS),, and not gpu)" \
 		$(wildcard tests/images/test_*.py tests/images/$(FAMILY)) tests/architecture/test_readme.py
 
 push: venv  ## push the tested images of FAMILY to REGISTRY
