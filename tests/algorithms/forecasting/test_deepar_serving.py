@@ -59,6 +59,11 @@ def test_numbers_have_as_few_digits_as_a_float32_needs(jobs, model):
     assert max(len(repr(number)) for number in jobs.ask(model, ONE)["mean"][0].tolist()) < 14
 
 
+def test_answers_to_the_largest_values_are_numbers(jobs, model):
+    answer = jobs.ask(model, {**ONE, "target": [3e38, -3e38] * 4}, output_types=["mean", "samples"])
+    assert all(np.isfinite(column).all() for column in answer.values())
+
+
 def test_instances_of_a_request_keep_their_order(jobs, model):
     small, large = ({**ONE, "target": [level] * 8} for level in (1.0, 1000.0))
     sizes = np.abs(jobs.ask(model, small, large, small)["mean"]).mean(axis=1)

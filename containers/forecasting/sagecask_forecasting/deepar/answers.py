@@ -49,4 +49,4 @@ def predictions(columns: dict[str, NDArray[np.float64]], configuration: Configur
 
 def shortest(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return doubles that print with no more digits than a float32 has."""
-    return values.astype(np.float32).astype("U16").astype(np.float64)
+    return values.astype(np.float32).astype("S16").astype(np.float64)

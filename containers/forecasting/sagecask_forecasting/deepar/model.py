@@ -37,6 +37,7 @@ MOST_DRAWN = 2**25
 MOST_ANSWERED = 2**23
 # paths that are drawn side by side: their states and pasts stay below some hundred MiB
 MOST_PATHS = 2**14
+LARGEST = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,10 @@ class DeepARModel(Model["Records"]):
         for start in range(0, len(panel), size):
             some = part_of(panel, start, start + size)
             counts = [min(MOST_PATHS, num_samples - at) for at in range(0, num_samples, MOST_PATHS)]
-            yield np.concatenate([self.forecaster.samples(some, count, generator) for count in counts], axis=1)
+            # values next to the largest of float32 draw infinite ones, for which JSON has no word
+            with np.errstate(over="ignore"):
+                paths = np.concatenate([self.forecaster.samples(some, count, generator) for count in counts], axis=1)
+            yield np.clip(paths, -LARGEST, LARGEST, out=paths)
 
     def _refuse_too_many(self, n_series: int, configuration: Configuration) -> None:
         drawn = n_series * configuration.num_samples * self.shape.horizon
