@@ -173,6 +173,20 @@ def test_all_weights_have_a_gradient() -> None:
         assert weight.grad.any(), name
 
 
+def test_mixed_precision_changes_loss_and_gradients_little() -> None:
+    panel = panel_of(waves())
+    network, scales = trained(SHAPE, panel, steps=20, dropout=0.0)
+    batch, found = tensors(Cutter(panel, SHAPE).cut(np.arange(30), np.full(30, 60)), scales, SHAPE), []
+    for mixed in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            total, weight = network(*batch)
+        assert total.dtype == torch.float32
+        found.append([total / weight, *torch.autograd.grad(total / weight, [network.inputs[0], network.static])])
+    for exact, rounded in zip(*found, strict=True):
+        # bfloat16 has eight bits
+        assert (exact - rounded).norm() <= 0.05 * exact.norm()
+
+
 def test_a_batch_without_rows_has_no_loss() -> None:
     panel = panel_of(waves())
     network = Network(SHAPE, 0.1)

@@ -66,7 +66,8 @@ class Network(nn.Module):
         history, observed, features, categories : (n, ...), as in `Windows`
         scale, relative : (n,), of `Scales`
         """
-        raw = self.outputs(history, features, categories, scale, relative)
+        # mixed precision ends here: squares of distances are too large for it
+        raw = self.outputs(history, features, categories, scale, relative).to(scale.dtype)
         length = observed.shape[1]
         target = history[:, self._reach.target : self._reach.target + length]
         target = torch.where(observed, target, scale[:, None])
