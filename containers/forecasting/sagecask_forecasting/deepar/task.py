@@ -37,6 +37,12 @@ class ForecastTask(Task):
         self._shape, self._scales = shape, scales
         self._mini_batch_size, self._dropout = mini_batch_size, dropout
 
+    @property
+    def mini_batches(self) -> int:
+        """Number of mini-batches of an epoch."""
+        windows = self._places.rounds(self._mini_batch_size) * len(self._places)
+        return -(-windows // self._mini_batch_size)
+
     def describe(self) -> None:
         """Log what an epoch consists of."""
         rounds = self._places.rounds(self._mini_batch_size)

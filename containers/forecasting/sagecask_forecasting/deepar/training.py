@@ -30,7 +30,9 @@ _log = logging.getLogger(__name__)
 _CLIP = 10.0
 # there is no hyperparameter for it
 _SEED = 0
-_BATCHES_PER_LINE = 50
+# mini-batches from one metric line to the next, or more where an epoch would have more than so many lines
+_BATCHES_PER_LINE = 5
+_LINES_PER_EPOCH = 20
 
 
 def train(job: Job[DeepARHyperparameters], seed: int = _SEED) -> DeepARModel:
@@ -53,7 +55,7 @@ def train(job: Job[DeepARHyperparameters], seed: int = _SEED) -> DeepARModel:
     scales = Scales.fit(series.panel, shape)
     task = ForecastTask(series.panel, shape, scales, mini_batch_size=given.mini_batch_size, dropout=given.dropout_rate)
     task.describe()
-    fitted = fit(task, _plan(given, seed), job)
+    fitted = fit(task, _plan(given, task.mini_batches, seed), job)
     weights = {name: tensor.float().numpy() for name, tensor in averages(fitted.weights).items()}
     model = DeepARModel(shape, weights, scales, series.unseen)
     job.report.quality("train", "final_loss", "loss", fitted.loss)
@@ -78,7 +80,7 @@ def _shape(given: DeepARHyperparameters, series: Series) -> Shape:
     )
 
 
-def _plan(given: DeepARHyperparameters, seed: int) -> Plan:
+def _plan(given: DeepARHyperparameters, mini_batches: int, seed: int) -> Plan:
     settings = given.model_dump(exclude={"epochs", "early_stopping_patience", "num_eval_samples", "test_quantiles"})
     return Plan(
         epochs=given.epochs,
@@ -86,7 +88,7 @@ def _plan(given: DeepARHyperparameters, seed: int) -> Plan:
         gradient_clip=_CLIP,
         patience=given.early_stopping_patience,
         seed=seed,
-        batches_per_line=_BATCHES_PER_LINE,
+        batches_per_line=max(_BATCHES_PER_LINE, mini_batches // _LINES_PER_EPOCH),
         settings=settings | {"time_freq": str(given.time_freq)},
     )
 
