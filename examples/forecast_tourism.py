@@ -29,7 +29,7 @@ import matplotlib.pyplot as plt
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--output", type=Path, default=Path("forecast-tourism"), help="new folder for data, job and plot")
 parser.add_argument("--series", type=int, default=366, help="number of series")
-parser.add_argument("--epochs", type=int, default=100, help="epochs")
+parser.add_argument("--epochs", type=int, default=60, help="epochs")
 settings = parser.parse_args()
 settings.output.mkdir(parents=True, exist_ok=True)
 sagecask = str(Path(sys.executable).with_name("sagecask"))
