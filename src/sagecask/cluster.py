@@ -106,7 +106,7 @@ class Cluster:
         return bool(count[0])
 
     def gather(self, array: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the arrays of all hosts in the hosts' order; they may differ in the length of the first axis.
+        """Return the arrays of all hosts, or processes, in their order; they may differ in the length of the first axis.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Cluster:
         self.sum(lengths)
         padded = np.zeros((int(lengths.max()), *array.shape[1:]), dtype=array.dtype)
         padded[: len(array)] = array
-        received = [np.empty_like(padded) for _ in self.hosts]
+        received = [np.empty_like(padded) for _ in lengths]
         with self.exchange() as engine:
             engine.all_gather([_tensor(each) for each in received], _tensor(padded))
         return [each[:length] for each, length in zip(received, lengths, strict=True)]

@@ -55,5 +55,5 @@ def _check_alike(places: Sequence[torch.device], job: Job[Any]) -> None:
     gpus = sum(place.type == "cuda" for place in places)
     counts = [found.tolist() for found in job.cluster.gather(np.array([len(places), gpus]))]
     if any(count != counts[0] for count in counts):
-        got = ", ".join(str(count[1]) for count in counts)
+        got = ", ".join(f"{count} {'GPU' if on_gpu else 'CPU'}" for count, on_gpu in counts)
         raise PlatformError(f"{job.cluster.current}: every host must have equally many GPUs; got {got}")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
 
 from sagecask.errors import AlgorithmError, TrainingStopped, UserError
 from sagecask.neural.compiler import uncompiled
-from sagecask.neural.randomness import seed_epoch, seed_module
+from sagecask.neural.randomness import random_state, seed_epoch, seed_module, set_random_state
 from sagecask.neural.resuming import Resuming
-from sagecask.neural.state import State
-from sagecask.neural.steps import Diverged, Steps
+from sagecask.neural.state import Interrupted, State
+from sagecask.neural.steps import Diverged, Steps, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -80,6 +81,9 @@ class Loop:
         self._resuming.restore()
         stopped = False
         while not stopped and not self._state.progress.finished(self._plan):
+            if self._world.part.size == 1 and self._stop_requested():
+                stopped = True
+                break
             try:
                 stopped = not self._epoch()
             except Diverged as error:
@@ -122,23 +126,44 @@ class Loop:
 
     def _batches(self, epoch: int) -> bool:
         """Go through an epoch's mini-batches, unless asked to stop; return whether all were seen."""
-        plan, part = self._plan, self._world.part
-        generator = seed_epoch(plan.seed, epoch, part)
-        self._steps.start_epoch()
-        for index, batch in enumerate(self._task.batches(epoch, generator, part)):
-            stop = self._stop_requested()
-            if stop and part.size == 1:
-                return False
-            self._steps.step(batch, stop=stop)
+        plan = self._plan
+        for index, batch in self._rest(epoch):
+            self._steps.step(batch, stop=self._stop_requested())
             if plan.batches_per_line and index % plan.batches_per_line == 0:
                 loss = self._steps.look()
                 self._world.report.quality("train", plan.loss_name, "loss", loss, epoch=epoch, batch=index)
             if self._steps.sums.stop:
+                self._interrupt(index + 1)
                 return False
         self._steps.look()
         if not self._steps.sums.batches:
             raise AlgorithmError("training: an epoch must have a mini-batch at least; got none")
         return True
+
+    def _rest(self, epoch: int) -> Iterator[tuple[int, tuple[Tensor, ...]]]:
+        """Begin an epoch, or go back to where it was interrupted; yield number and content of the mini-batches left."""
+        part, before = self._world.part, self._state.interrupted
+        generator = seed_epoch(self._plan.seed, epoch, part)
+        batches = iter(self._task.batches(epoch, generator, part))
+        if before is None:
+            self._steps.start_epoch(Sums())
+            yield from enumerate(batches)
+            return
+        self._state.interrupted = None
+        self._steps.start_epoch(Sums(*before.sums, before.batches))
+        for _ in islice(batches, before.batches):
+            # trained on already
+            continue
+        if len(before.random) == part.size:
+            set_random_state(self._world.device, before.random[part.rank])
+        yield from enumerate(batches, before.batches)
+
+    def _interrupt(self, batches: int) -> None:
+        """Keep what is done of an epoch for the job's next start."""
+        sums = self._steps.sums
+        random = self._world.gather(random_state(self._world.device))
+        self._state.interrupted = Interrupted(batches, (sums.loss, sums.weight, sums.records), random)
+        self._resuming.save()
 
     def _watched(self, epoch: int) -> float:
         self._module.eval()

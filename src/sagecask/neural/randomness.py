@@ -1,4 +1,4 @@
-"""Random state as a function of seed, epoch and process, so that nothing of it must be kept in a checkpoint."""
+"""Random state: a function of seed, epoch and process at the start of an epoch, and to be kept in its middle."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ def seed_epoch(seed: int, epoch: int, part: Part) -> np.random.Generator:
     """Set torch's random state for an epoch of one process; return the generator that all processes share."""
     torch.manual_seed(_derived(seed, 1, epoch, part.rank))
     return np.random.default_rng([seed, epoch])
+
+
+def random_state(device: torch.device) -> torch.Tensor:
+    """Return (n,) uint8, torch's random state in the middle of an epoch: of the CPU, then of a GPU."""
+    state = torch.get_rng_state()
+    return torch.cat([state, torch.cuda.get_rng_state(device)]) if device.type == "cuda" else state
+
+
+def set_random_state(device: torch.device, state: torch.Tensor) -> None:
+    """Go back to a random state; one of another kind of device changes nothing."""
+    length = len(torch.get_rng_state())
+    if (len(state) > length) != (device.type == "cuda"):
+        return
+    torch.set_rng_state(state[:length])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[length:], device)
 
 
 def _derived(*numbers: int) -> int:

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: one file an epoch, written by the first process, read by it for all."""
+"""Checkpoints of a training: one file an epoch, whole or interrupted, written and read by the first process for all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Resuming:
-    """The state of one training as files `checkpoint.N`, N being the epoch that was done."""
+    """The state of one training as files `checkpoint.N`, N being the epoch that was done, or interrupted."""
 
     def __init__(self, checkpoints: Checkpoints, world: World, state: State, plan: Plan) -> None:
         self._checkpoints = checkpoints
@@ -34,7 +34,7 @@ class Resuming:
         self._identity = _identity(plan, state)
 
     def save(self) -> None:
-        """Write the state after an epoch; a job without a checkpoint folder writes nothing.
+        """Write the state after an epoch or in its middle; a job without a checkpoint folder writes nothing.
 
         Raises
         ------
@@ -43,7 +43,8 @@ class Resuming:
         if self._world.part.rank or self._checkpoints.folder is None:
             return
         data = self._state.pack(self._identity)
-        self._checkpoints.save(self._state.progress.epochs - 1, lambda path: _write(path, data))
+        epoch = self._state.progress.epochs - (self._state.interrupted is None)
+        self._checkpoints.save(epoch, lambda path: _write(path, data))
 
     def restore(self) -> None:
         """Go back to the newest whole checkpoint that the first process has; without one do nothing.
@@ -59,7 +60,9 @@ class Resuming:
         name = path.name if path else "checkpoint"
         self._check(name, data)
         self._state.unpack(data)
-        _log.info("resuming from %s: %d epochs are done", name, self._state.progress.epochs)
+        interrupted = self._state.interrupted
+        more = f" and {interrupted.batches} mini-batches" if interrupted else ""
+        _log.info("resuming from %s: %d epochs%s are done", name, self._state.progress.epochs, more)
 
     def _newest(self) -> tuple[Path | None, bytes]:
         """Return the newest file that is whole; those that are not get another name, so that nothing counts them."""

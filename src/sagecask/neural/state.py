@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load, save
@@ -20,11 +20,26 @@ if TYPE_CHECKING:
 _KEY = "sagecask"
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """An epoch that was stopped in its middle.
+
+    batches : mini-batches done
+    sums : their loss, weight and records over all processes
+    random : (processes, n) uint8, the random state of each
+    """
+
+    batches: int
+    sums: tuple[float, float, float]
+    random: Tensor
+
+
 @dataclass
 class State:
     """The state of one training.
 
     best : the module's state after the best epoch, on the module's device
+    interrupted : None after a whole epoch
     """
 
     module: nn.Module
@@ -33,6 +48,7 @@ class State:
     scaler: GradScaler
     progress: Progress = field(default_factory=Progress)
     best: dict[str, Tensor] = field(default_factory=dict)
+    interrupted: Interrupted | None = None
 
     def keep(self) -> None:
         """Note that the module is the best so far."""
@@ -52,8 +68,10 @@ class State:
             "scaler": self.scaler.state_dict(),
             "progress": vars(self.progress),
         }
+        if self.interrupted is not None:
+            parts["interrupted"] = asdict(self.interrupted)
         # where the latest epoch is the best, its weights are there already
-        if self.progress.best_epoch != self.progress.epochs - 1:
+        if self.interrupted is not None or self.progress.best_epoch != self.progress.epochs - 1:
             parts["best"] = self.best
         about = {name: split(dict(part) if part else part, name, tensors) for name, part in parts.items()}
         return save(tensors, {_KEY: json.dumps({"training": about, "identity": identity}, sort_keys=True)})
@@ -68,6 +86,7 @@ class State:
             self.schedule.load_state_dict(parts["schedule"])
         self.scaler.load_state_dict(parts["scaler"])
         self.progress = Progress(**parts["progress"])
+        self.interrupted = Interrupted(**parts["interrupted"]) if "interrupted" in parts else None
         self.best = self.weights()
         for name, tensor in parts.get("best", {}).items():
             self.best[name].copy_(tensor)

@@ -71,11 +71,11 @@ class Steps:
         self._latest = math.nan
         self.sums = Sums()
 
-    def start_epoch(self) -> None:
-        """Begin an epoch."""
+    def start_epoch(self, sums: Sums) -> None:
+        """Begin an epoch, with the sums of what is done of it."""
         self._module.train()
         self._pending.clear()
-        self.sums = Sums()
+        self.sums = sums
 
     def step(self, batch: tuple[Tensor, ...], *, stop: bool) -> None:
         """Update the weights by one mini-batch; `stop` asks all processes to stop once it is done.

@@ -6,11 +6,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from sagecask.neural.task import Part
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from sagecask.cluster import Cluster
@@ -60,6 +60,15 @@ class World:
         if length[0]:
             self._cluster.broadcast(received)
         return received.tobytes()
+
+    def gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return (processes, ...), a tensor on the CPU as each process has it.
+
+        Raises
+        ------
+        PeerLost : as `sum`
+        """
+        return torch.from_numpy(np.stack(self._cluster.gather(tensor.numpy())))
 
     def align(self, module: nn.Module, *, weights: bool) -> None:
         """Make a module's buffers of floating point, such as running means, the mean over all processes.

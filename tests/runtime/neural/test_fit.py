@@ -142,7 +142,8 @@ def test_a_later_divergence_leaves_the_best_epoch(tiny, one_host, caplog) -> Non
 
 
 def test_a_stop_ends_after_the_current_step_with_the_best_epoch(tiny, one_host) -> None:
-    asked = iter([False] * 10)
+    # asked before each epoch and in each of its four steps
+    asked = iter([False] * 12)
     job, _ = one_host(stop_requested=lambda: next(asked, True))
     task = tiny.Bend(tiny.data())
     fitted = fit(task, tiny.plan(5), job)

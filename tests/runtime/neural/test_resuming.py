@@ -31,10 +31,11 @@ def test_resumed_training_is_the_same_bit_for_bit(tiny, one_host, name, optimize
     )
     task = tiny.Bend(tiny.data(), dropout=0.2, normalized=True, watched=(5, 4, 3, 4, 5, 6))
     whole = fit(task, plan, one_host()[0])
-    # four steps an epoch: the stop is in the middle of the fifth
-    asked = iter([False] * 18)
-    stopped = fit(task, plan, one_host(checkpoints=True, stop_requested=lambda: next(asked, True))[0])
-    assert (stopped.epochs, stopped.stopped) == (4, True)
+    # asked before each epoch and in each of its four steps: in the middle of the fifth, then in the third after that
+    for times in (22, 2):
+        stop_requested = partial(next, iter([False] * times), True)
+        stopped = fit(task, plan, one_host(checkpoints=True, stop_requested=stop_requested)[0])
+        assert (stopped.epochs, stopped.stopped) == (4, True)
     job, out = one_host(checkpoints=True)
     resumed = fit(task, plan, job)
     assert (resumed.epoch, resumed.loss, resumed.epochs) == (whole.epoch, whole.loss, whole.epochs) == (2, 3, 6)
