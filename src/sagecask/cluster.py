@@ -106,7 +106,7 @@ class Cluster:
         return bool(count[0])
 
     def gather(self, array: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the arrays of all hosts, or processes, in their order; they may differ in the length of the first axis.
+        """Return the arrays of all hosts, or processes, in their order; they may differ in the first axis's length.
 
         Raises
         ------

@@ -128,10 +128,13 @@ class Loop:
         """Go through an epoch's mini-batches, unless asked to stop; return whether all were seen."""
         plan = self._plan
         for index, batch in self._rest(epoch):
-            self._steps.step(batch, stop=self._stop_requested())
+            stop = self._stop_requested()
+            self._steps.step(batch, stop=stop)
             if plan.batches_per_line and index % plan.batches_per_line == 0:
                 loss = self._steps.look()
                 self._world.report.quality("train", plan.loss_name, "loss", loss, epoch=epoch, batch=index)
+            if stop and self._world.part.size == 1:
+                self._steps.look()
             if self._steps.sums.stop:
                 self._interrupt(index + 1)
                 return False

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sagecask.neural.task import Task
     from sagecask.neural.world import World
 
-# steps between two looks at a GPU's sums, each of which waits for the GPU
-_GPU_STEPS = 16
+# steps between two looks at a GPU's sums, each of which waits for the GPU; a wish to stop waits for it too
+_GPU_STEPS = 8
 
 
 class Diverged(Exception):
