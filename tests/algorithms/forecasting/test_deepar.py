@@ -101,6 +101,16 @@ def test_log_has_the_lines_of_the_original(jobs, capsys):
     }
 
 
+def test_training_ends_without_progress_and_keeps_the_best_epoch(jobs, capsys):
+    # hardly learning, the loss goes up and down with the windows that are drawn
+    jobs.fit(jobs.waves(), epochs=200, early_stopping_patience=2, learning_rate=1e-9)
+    printed = capsys.readouterr().out
+    losses = [float(text) for text in re.findall(r"epoch=\d+, train loss <loss>=(\S+)", printed)]
+    assert len(losses) < 200
+    assert losses[-3] == min(losses)
+    assert f"train final_loss <loss>={losses[-3]!r}" in printed
+
+
 def test_scores_are_those_of_the_definition(jobs):
     model = jobs.fit(jobs.waves(), likelihood="deterministic-L1")
     target = np.concatenate([np.tile([3.0, 4.0, 5.0], 6), [2.0, np.nan, -4.0]]).astype(np.float32)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from sagecask.hyperparameters import Form, Hyperparameters, hyperparameter
+from sagecask.hyperparameters.text import typed
 from sagecask_forecasting.deepar.calendar import Frequency
 from sagecask_forecasting.deepar.shape import LikelihoodName
 
@@ -35,22 +34,12 @@ def _likelihood(text: str) -> str:
 def _cardinality(text: str) -> tuple[int, ...] | str:
     if text in {"auto", "ignore", ""}:
         return text or "ignore"
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = _literal(text)
+    value = typed(text, "json")
     sizes = value if isinstance(value, list | tuple) else [value]
     # JSON's true is one of Python's numbers
     if not sizes or any(type(size) is not int or size < 1 for size in sizes):
         raise ValueError("no array of positive integers")
     return tuple(sizes)
-
-
-def _literal(text: str) -> object:
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise ValueError("neither JSON nor a Python literal") from error
 
 
 def _num_dynamic_feat(text: str) -> int | str:
@@ -63,9 +52,7 @@ def _num_dynamic_feat(text: str) -> int | str:
 
 FREQUENCY = Form("string", 'a whole number or none, then M, W, D, H or min, such as "H" or "5min"', _frequency)
 LIKELIHOOD = Form("categorical", "one of " + ", ".join(f'"{name}"' for name in get_args(LikelihoodName)), _likelihood)
-CARDINALITY = Form(
-    "json", '"auto", "ignore", "" or an array of positive integers, such as [3, 12]', _cardinality
-)  # fmt: skip
+CARDINALITY = Form("json", '"auto", "ignore", "" or an array of positive integers, such as [3, 12]', _cardinality)
 NUM_DYNAMIC_FEAT = Form("string", '"auto", "ignore", "" or a positive integer', _num_dynamic_feat)
 
 
@@ -108,9 +95,7 @@ class DeepARHyperparameters(Hyperparameters):
         meaning="noise model: gaussian for real values, beta for those from 0 to 1, negative-binomial for counts, "
         "student-T for bursts, deterministic-L1 for a point forecast; upper and lower case alike",
     )
-    mini_batch_size: int = hyperparameter(
-        128, minimum=1, meaning="windows of a gradient step; 32 to 512 are usual"
-    )  # fmt: skip
+    mini_batch_size: int = hyperparameter(128, minimum=1, meaning="windows of a gradient step; 32 to 512 are usual")
     num_cells: int = hyperparameter(40, minimum=1, meaning="units of each recurrent layer")
     num_dynamic_feat: int | Unused = hyperparameter(
         "auto",
