@@ -172,6 +172,21 @@ def test_memory_is_used_again_only_when_it_is_free() -> None:
     assert one.ctypes.data % 64 == 0
 
 
+def test_the_way_back_is_gone_once() -> None:
+    inputs, weights = problem(Sizes(rows=2, steps=4, points=9, lags=2, features=1, cells=2, layers=1, outputs=2))
+    result = outputs(inputs, weights, HASHED).sum()
+    torch.autograd.grad(result, weights[0], retain_graph=True)
+    with pytest.raises(RuntimeError, match="the way back was gone before, which uses up what the way there kept"):
+        torch.autograd.grad(result, weights[0])
+
+
+def test_without_gradients_outputs_are_the_same() -> None:
+    inputs, weights = problem(Sizes(rows=40, steps=9, points=20, lags=2, features=1, cells=5, layers=2, outputs=2))
+    with torch.no_grad():
+        found = outputs(inputs, weights, HASHED)
+    assert torch.equal(found, outputs(inputs, weights, HASHED))
+
+
 def test_a_batch_without_rows_has_gradients_of_zero() -> None:
     inputs, weights = problem(Sizes(rows=2, steps=4, points=9, lags=2, features=1, cells=2, layers=1, outputs=2))
     none = Inputs(inputs.history[:0], inputs.places, inputs.features[:0], inputs.base[:0])

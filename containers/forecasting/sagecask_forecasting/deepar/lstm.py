@@ -54,8 +54,10 @@ def outputs(inputs: Inputs, weights: tuple[Tensor, ...], zoneout: Zoneout, *, co
     """
     fits = inputs.base.dtype == torch.float32 and inputs.base.device.type == "cpu" and len(inputs.base) > 0
     if compiled_too and fits:
+        # inside of it gradients are never asked for
+        returning = torch.is_grad_enabled() and any(each.requires_grad for each in (inputs.base, *weights))
         result: Tensor = _Compiled.apply(  # type: ignore[no-untyped-call]
-            zoneout, inputs.history, inputs.places, inputs.features, inputs.base, *weights
+            zoneout, returning, inputs.history, inputs.places, inputs.features, inputs.base, *weights
         )
         return result
     return by_operations(inputs, weights, zoneout)
@@ -64,25 +66,22 @@ def outputs(inputs: Inputs, weights: tuple[Tensor, ...], zoneout: Zoneout, *, co
 class _Context(Protocol):
     """What the way back needs of the way there."""
 
-    needs_input_grad: tuple[bool, ...]
     sizes: Sizes
     zoneout: Zoneout
     packed: Floats
-    tape: Floats
+    tape: Floats | None
 
 
 class _Compiled(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: _Context, zoneout: Zoneout, *given: Tensor) -> Tensor:
+    def forward(ctx: _Context, zoneout: Zoneout, returning: bool, *given: Tensor) -> Tensor:
         history, places, features, base = (tensor.detach().contiguous().numpy() for tensor in given[:4])
         weights = given[4:]
         sizes = Inputs(*given[:4]).sizes(weights)
         whole = packed(sizes, [weight.detach().contiguous().numpy() for weight in weights])
         raw = np.empty((sizes.rows, sizes.steps, sizes.outputs), np.float32)
-        tape = None
-        if any(ctx.needs_input_grad):
-            tape = _TAPES.take(compiled.measure(sizes)[1] * sizes.blocks)
-            ctx.sizes, ctx.zoneout, ctx.packed, ctx.tape = sizes, zoneout, whole, tape
+        tape = _TAPES.take(compiled.measure(sizes)[1] * sizes.blocks) if returning else None
+        ctx.sizes, ctx.zoneout, ctx.packed, ctx.tape = sizes, zoneout, whole, tape
 
         def work(first: int, last: int) -> None:
             compiled.forward(sizes, whole, history, places, features, base, zoneout, tape, raw, None, first, last)
@@ -92,7 +91,9 @@ class _Compiled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: _Context, raw_gradient: Tensor) -> tuple[Tensor | None, ...]:
-        sizes = ctx.sizes
+        sizes, tape = ctx.sizes, ctx.tape
+        if tape is None:
+            raise RuntimeError("the way back was gone before, which uses up what the way there kept")
         gradient = raw_gradient.contiguous().numpy()
         base = np.empty((sizes.rows, 4 * sizes.cells), np.float32)
         parts = min(SHARES, sizes.blocks)
@@ -100,15 +101,15 @@ class _Compiled(torch.autograd.Function):
 
         def work(first: int, last: int) -> None:
             share = shares[(first * parts + parts - 1) // sizes.blocks]
-            compiled.backward(sizes, ctx.packed, ctx.tape, gradient, ctx.zoneout, base, share, first, last)
+            compiled.backward(sizes, ctx.packed, tape, gradient, ctx.zoneout, base, share, first, last)
 
         over_blocks(sizes.blocks, torch.get_num_threads(), work, parts)
-        _TAPES.give(ctx.tape)
-        del ctx.tape
+        _TAPES.give(tape)
+        ctx.tape = None
         found: list[Tensor | None] = [torch.from_numpy(each) for each in _gradients(sizes, shares.sum(axis=0))]
         # base has the first layer's bias in it
         found[2] = None
-        return None, None, None, None, torch.from_numpy(base), *found
+        return None, None, None, None, None, torch.from_numpy(base), *found
 
 
 def _gradients(sizes: Sizes, share: Floats) -> list[Floats]:

@@ -50,7 +50,9 @@ class Network(nn.Module):
         self.biases = nn.ParameterList(torch.empty(gates) for _ in inputs)
         self.static = nn.Parameter(torch.empty(gates, shape.static))
         self.head = nn.Linear(cells, OUTPUTS[shape.likelihood])
-        # share of its old state that a unit keeps in a forecast: what it did on average in training
+        # share of its old state that a unit keeps in a forecast: what it did on average in training. With none kept
+        # units are faster than those that were trained, which costs a lot over a horizon: on Tourism monthly the mean
+        # MASE is then 1.63 instead of 1.39
         self.register_buffer("keep", torch.tensor([dropout]))
         self.keep: Tensor
         for weight in (*self.inputs, *self.recurrent, *self.biases, self.static, *self.head.parameters()):
