@@ -37,9 +37,10 @@ def set_random_state(device: torch.device, state: torch.Tensor) -> None:
     length = len(torch.get_rng_state())
     if (len(state) > length) != (device.type == "cuda"):
         return
-    torch.set_rng_state(state[:length])
+    # torch reads it in place and faults where it is not aligned, as a row of a file's bytes may be
+    torch.set_rng_state(state[:length].clone())
     if device.type == "cuda":
-        torch.cuda.set_rng_state(state[length:], device)
+        torch.cuda.set_rng_state(state[length:].clone(), device)
 
 
 def _derived(*numbers: int) -> int:

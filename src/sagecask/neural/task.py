@@ -27,8 +27,11 @@ class Part:
     size: int = 1
 
     def of(self, n_rows: int) -> slice:
-        """Return this process's rows out of a mini-batch of so many: parts differ by one row at most, or are empty."""
-        return slice(self.rank * n_rows // self.size, (self.rank + 1) * n_rows // self.size)
+        """Return this process's rows out of a mini-batch of so many.
+
+        Parts differ by one row at most; the first process has a row where there is one.
+        """
+        return slice(-(-self.rank * n_rows // self.size), -(-(self.rank + 1) * n_rows // self.size))
 
 
 class Task(ABC):
@@ -46,7 +49,7 @@ class Task(ABC):
 
         Parameters
         ----------
-        generator : equal in all processes, and a new one each epoch
+        generator : equal in all processes, and a new one each epoch; all that is drawn at random comes from it
         """
 
     @abstractmethod

@@ -176,6 +176,7 @@ def test_parts_of_a_batch_are_all_of_it(n_rows: int, size: int) -> None:
     parts = [list(range(n_rows))[Part(rank, size).of(n_rows)] for rank in range(size)]
     assert [row for part in parts for row in part] == list(range(n_rows))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert bool(parts[0]) == bool(n_rows)
 
 
 def test_torch_is_left_as_it_was(tiny, one_host) -> None:
