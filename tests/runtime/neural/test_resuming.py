@@ -8,6 +8,7 @@ import torch
 
 from sagecask.errors import ModelDataError
 from sagecask.neural.fit import fit
+from sagecask.neural.randomness import random_state, set_random_state
 from sagecask.neural.weights import load_weights, save_weights
 from sagecask.testing.job_directory import JobDirectory
 
@@ -111,6 +112,15 @@ def test_a_file_of_another_kind_is_refused(tiny, one_host) -> None:
         "checkpoint.8: a checkpoint of this algorithm is needed; got another file: another checkpoint folder is "
         "needed, or an empty one"
     )
+
+
+def test_random_state_is_taken_from_bytes_that_begin_anywhere() -> None:
+    cpu = torch.device("cpu")
+    state = random_state(cpu)
+    drawn = torch.rand(3)
+    for offset in range(1, 8):
+        set_random_state(cpu, torch.cat([torch.zeros(offset, dtype=torch.uint8), state])[offset:])
+        assert torch.equal(torch.rand(3), drawn)
 
 
 def test_a_killed_job_ends_as_one_that_was_not(tiny, one_host, tmp_path) -> None:
