@@ -48,14 +48,23 @@ def outcome(algorithm_image, job) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def endpoint(algorithm_image, job, outcome):
-    with TrackedContainer(algorithm_image, "serve", volumes=mounted(job.root, "ro")) as container:
+def endpoint(algorithm_image, job, outcome, seeds):
+    volumes = mounted(job.root, "ro")
+    with TrackedContainer(algorithm_image, "serve", volumes=volumes, environment=seeds) as container:
         yield Endpoint(container, container.wait_until_ready())
 
 
 @pytest.fixture(scope="module")
-def request_file(example) -> Path:
-    (found,) = [path for path in example.iterdir() if path.suffix in CONTENT_TYPES]
+def seeds(algorithm) -> dict[str, str]:
+    """Variables by which an algorithm that draws its answers draws the same again."""
+    declared = registry.load(algorithm).declaration.inference.environment
+    return {name: "1" for name in declared if name.endswith("_SEED")}
+
+
+@pytest.fixture(scope="module")
+def request_files(example) -> list[Path]:
+    found = [path for path in example.iterdir() if path.suffix in CONTENT_TYPES and path.name != "checks.json"]
+    assert found
     return found
 
 
@@ -66,18 +75,19 @@ def test_example_leaves_a_model_and_prints_a_metric_that_is_declared(algorithm, 
     assert not metrics or any(re.search(metric.pattern, outcome.log) for metric in metrics)
 
 
-def test_endpoint_answers_as_the_model_does_outside(algorithm, job, endpoint, request_file):
-    content_type, body = CONTENT_TYPES[request_file.suffix], request_file.read_bytes()
-    answer = endpoint.container.invoke(body, content_type)
-    assert answer.status == 200, answer.body
+def test_endpoint_answers_as_the_model_does_outside(algorithm, job, endpoint, request_files, seeds):
     loaded = registry.load(algorithm)
-    model = loaded.load(job.paths.model, InferenceSettings())
-    outside = Invocations(ServingJob.read(job.paths, {}), loaded.declaration.inference, model)
-    expected = outside.answer(outside.settle(content_type, None), body)
-    assert NUMBER.sub(b"0", answer.body) == NUMBER.sub(b"0", expected)
-    # another processor may add in another order
-    found, wanted = ([float(each) for each in NUMBER.findall(text)] for text in (answer.body, expected))
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    model = loaded.load(job.paths.model, InferenceSettings(environment=seeds))
+    outside = Invocations(ServingJob.read(job.paths, seeds), loaded.declaration.inference, model)
+    for file in request_files:
+        content_type, body = CONTENT_TYPES[file.suffix], file.read_bytes()
+        answer = endpoint.container.invoke(body, content_type)
+        assert answer.status == 200, answer.body
+        expected = outside.answer(outside.settle(content_type, None), body)
+        assert NUMBER.sub(b"0", answer.body) == NUMBER.sub(b"0", expected)
+        # another processor may add in another order
+        found, wanted = ([float(each) for each in NUMBER.findall(text)] for text in (answer.body, expected))
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_serving_loads_no_library_of_training(endpoint):
