@@ -88,6 +88,8 @@ class Crew:
                 stdin=subprocess.PIPE,
                 pass_fds=[descriptor],
                 env=environ,
+                # a terminal's Ctrl-C is for the parent, which passes it on
+                process_group=0,
             )
             for number in range(count)
         ]
