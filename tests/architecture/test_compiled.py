@@ -10,11 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SETUPS = [ROOT / "setup.py", *ROOT.glob("containers/*/setup.py")]
-# vectors has a core for each algorithm that wants one, found by its sources
-FOLDERS = [path.parent for path in ROOT.glob("containers/vectors/sagecask_vectors/*/native/module.c")]
+# some families have a core for each algorithm that wants one, found by its sources
+FOLDERS = [path.parent for path in ROOT.glob("containers/*/sagecask_*/*/native/module.c")]
 MODULES = sorted(
     [name for path in SETUPS for name in re.findall(r'Extension\(\s*"(\w[\w.]+)"', path.read_text("utf-8"))]
-    + [".".join([*path.relative_to(ROOT / "containers" / "vectors").parts, "_compiled"]) for path in FOLDERS]
+    + [".".join([*path.relative_to(ROOT / "containers").parts[1:], "_compiled"]) for path in FOLDERS]
 )
 COMPILER = os.environ.get("CC", "cc").split()[0]
 

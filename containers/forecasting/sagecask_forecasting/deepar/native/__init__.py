@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Sizes = tuple[int, ...]
     Zoneout = tuple[int, int, int, float]
 
+__all__ = ["compiled"]
+
 
 class Compiled(Protocol):
     """The functions of module.c; arguments are taken by position."""
