@@ -41,6 +41,18 @@ def config_maps(tmp_path):
     return {"forecast-job": job} | {f"forecast-{name}": EXAMPLE / "input" / "data" / name for name in ("train", "test")}
 
 
+def config_map(source: Path, folder: Path) -> Path:
+    """Lay files out as a ConfigMap's volume has them: links into a folder of their date, which is hidden."""
+    dated = folder / "..2026_01_01_00_00_00.1"
+    shutil.copytree(source, dated, dirs_exist_ok=True)
+    (folder / "..data").unlink(missing_ok=True)
+    (folder / "..data").symlink_to(dated.name)
+    for file in dated.iterdir():
+        (folder / file.name).unlink(missing_ok=True)
+        (folder / file.name).symlink_to(f"..data/{file.name}")
+    return folder
+
+
 def pod_spec(jobset: dict) -> dict:
     return jobset["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
 
@@ -98,11 +110,15 @@ class Pod:
                 assert (running.wait(), running.log) == (0, "")
 
     def _volume(self, volume: dict, folder: Path, config_maps: dict[str, Path]) -> Path:
-        if "configMap" in volume:
-            return config_maps[volume["configMap"]["name"]]
-        claim = volume.get("persistentVolumeClaim", {}).get("claimName")
-        path = folder / claim if claim else folder / self.host / volume["name"]
-        return writable(path)
+        own = folder / self.host / volume["name"]
+        match volume:
+            case {"configMap": {"name": name}}:
+                return config_map(config_maps[name], own)
+            case {"persistentVolumeClaim": {"claimName": name}}:
+                return writable(folder / name)
+        # empty for every Pod anew
+        shutil.rmtree(own, ignore_errors=True)
+        return writable(own)
 
     def _mounted(self, mount: dict) -> str:
         source = self._volumes[mount["name"]]
@@ -143,7 +159,7 @@ def test_pods_learn_together_what_one_host_learns(jobset, config_maps, tmp_path)
         assert [container.wait() for container in containers] == [0, 0], [each.log for each in containers]
     hosts = ["forecast-algo-0-0.forecast", "forecast-algo-1-0.forecast"]
     for host in hosts:
-        resources = json.loads((tmp_path / "pods" / host / "config" / "resourceconfig.json").read_text())
+        resources = json.loads((tmp_path / "pods" / host / "input" / "config" / "resourceconfig.json").read_text())
         assert resources == {"current_host": host, "hosts": hosts}
 
     job = JobDirectory.copy_of(EXAMPLE, tmp_path / "alone")
