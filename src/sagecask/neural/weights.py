@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 _KEY = "sagecask"
 
 
-def save_weights(path: Path, weights: Mapping[str, ArrayLike], about: Mapping[str, object]) -> None:
-    """Write arrays, or tensors on the CPU, and what JSON says about them."""
+def save_weights(path: Path, weights: Mapping[str, ArrayLike], about: Mapping[str, object] | None = None) -> None:
+    """Write arrays, or tensors on the CPU, and what JSON says about them, where something is to be said."""
     arrays = {name: np.asarray(weights[name], order="C") for name in sorted(weights)}
     # the file's own metadata have no fixed order, so there is one entry
-    path.write_bytes(save(arrays, {_KEY: json.dumps(dict(about), sort_keys=True)}))
+    metadata = {_KEY: json.dumps(dict(about), sort_keys=True)} if about is not None else None
+    # safetensors' own writing of a file lets nobody but its owner read it
+    path.write_bytes(save(arrays, metadata))
 
 
 def load_weights(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -32,15 +34,15 @@ def load_weights(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
 
     Raises
     ------
-    ModelDataError : the file is missing, cut, or no safetensors file of `save_weights`
+    ModelDataError : the file is missing, cannot be read, is cut, or no safetensors file
     """
     try:
+        # of a file that must not be read, safetensors says that there is none
+        path.open("rb").close()
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})[_KEY])
+            about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 - it is no mapping
     except FileNotFoundError as error:
-        raise ModelDataError(f"{path.name}: a safetensors file is needed; got none") from error
+        raise ModelDataError(f"{path}: weights are needed; got no file") from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ModelDataError(
-            f"{path.name}: a whole safetensors file of this algorithm is needed; got {error}"
-        ) from error
+        raise ModelDataError(f"{path}: weights as a whole safetensors file are needed; got {error}") from error

@@ -46,7 +46,7 @@ def test_folder_has_weights_and_their_description(small):
 
 def test_folder_without_weights_is_refused(folder):
     (folder / "model_algo-1").unlink()
-    assert refusal(folder) == "model/model_algo-1: the weights of forecasting-deepar are needed; got no file"
+    assert refusal(folder) == "model/model_algo-1: weights are needed; got no file"
 
 
 def test_folder_without_a_description_is_refused(folder):
@@ -60,7 +60,7 @@ def test_folder_without_a_description_is_refused(folder):
 def test_weights_that_end_early_are_refused(size, folder):
     path = folder / "model_algo-1"
     path.write_bytes(path.read_bytes()[:size])
-    assert refusal(folder).startswith("model/model_algo-1: sound weights of forecasting-deepar are needed; got ")
+    assert refusal(folder).startswith("model/model_algo-1: weights as a whole safetensors file are needed; got ")
 
 
 def test_description_that_is_no_json_is_refused(folder):

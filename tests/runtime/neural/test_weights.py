@@ -43,15 +43,14 @@ def test_a_file_that_is_none_is_named(tmp_path: Path, damage) -> None:
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ModelDataError) as caught:
         load_weights(path)
-    assert str(caught.value).startswith(
-        "weights.safetensors: a whole safetensors file of this algorithm is needed; got "
-    )
+    assert str(caught.value).startswith(f"{path}: weights as a whole safetensors file are needed; got ")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
     with pytest.raises(ModelDataError) as caught:
-        load_weights(tmp_path / "weights.safetensors")
-    assert str(caught.value) == "weights.safetensors: a safetensors file is needed; got none"
+        load_weights(path)
+    assert str(caught.value) == f"{path}: weights are needed; got no file"
 
 
 def test_states_come_back_as_they_were() -> None:

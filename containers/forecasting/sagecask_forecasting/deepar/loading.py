@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, get_args
 
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
-
 from sagecask.errors import ModelDataError
+from sagecask.neural.weights import load_weights
 from sagecask_forecasting.deepar import weights
 from sagecask_forecasting.deepar.calendar import Frequency
 from sagecask_forecasting.deepar.configuration import from_environment, seed_from
@@ -42,12 +40,7 @@ def load(folder: Path, settings: InferenceSettings) -> DeepARModel:
     found = _description(folder / DESCRIPTION)
     shape = _shape(found, folder / DESCRIPTION)
     path = folder / NAME
-    try:
-        arrays = load_file(path)
-    except FileNotFoundError as error:
-        raise ModelDataError(f"{path}: the weights of forecasting-deepar are needed; got no file") from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ModelDataError(f"{path}: sound weights of forecasting-deepar are needed; got {error}") from error
+    arrays, _ = load_weights(path)
     weights.check(shape, arrays, str(path))
     own = {name: arrays[name] for name in weights.sizes(shape) if not name.startswith("scales.")}
     unseen = _unseen(found, shape, folder / DESCRIPTION)

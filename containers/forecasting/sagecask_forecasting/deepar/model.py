@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import save
 
 from sagecask.algorithm import Model
 from sagecask.errors import DataError
+from sagecask.neural.weights import save_weights
 from sagecask_forecasting.deepar.answers import answers, predictions
 from sagecask_forecasting.deepar.configuration import Configuration
 from sagecask_forecasting.deepar.forecast import Forecaster
@@ -66,8 +66,7 @@ class DeepARModel(Model["Records"]):
 
     def save(self, folder: Path) -> None:
         """Write the arrays as safetensors, and beside them what they are in JSON; equal models give equal bytes."""
-        # safetensors' own writing of a file lets nobody but its owner read it
-        (folder / NAME).write_bytes(save({**self.weights, **self.scales.arrays()}))
+        save_weights(folder / NAME, {**self.weights, **self.scales.arrays()})
         text = json.dumps(describe(self.shape, self.unseen), indent=2)
         (folder / DESCRIPTION).write_text(f"{text}\n", encoding="utf-8")
 
