@@ -32,6 +32,17 @@ def test_death_by_signal_is_seen(number: signal.Signals) -> None:
         assert process.communicate(timeout=30)[0] == f"status {-int(number)}\n"
 
 
+@pytest.mark.parametrize(("given", "found"), [(None, "passive"), ("active", "active")])
+def test_waiting_threads_sleep_unless_told_otherwise(
+    given: str | None, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    with supervise("import os; print(os.environ['OMP_WAIT_POLICY'], flush=True)") as process:
+        assert process.communicate(timeout=30)[0] == f"{found}\nstatus 0\n"
+
+
 def test_sigterm_reaches_the_child() -> None:
     child = (
         "import signal, sys, time\n"
