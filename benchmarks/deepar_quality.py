@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 SEEDS = int(os.environ.get("BENCH_SEEDS", "3"))
-PEER_SEEDS = int(os.environ.get("BENCH_PEER_SEEDS", "1"))
+PEER_SEEDS = int(os.environ.get("BENCH_PEER_SEEDS", "3"))
 SHARE = float(os.environ.get("BENCH_SHARE", "1"))
 LEVELS = tuple(f"0.{tenth}" for tenth in range(1, 10))
 PATHS, BATCH, CELLS, LAYERS, EMBEDDING, START = 100, 64, 40, 2, 3, "1990-01-01"
@@ -90,7 +90,8 @@ class Split:
 def rows() -> Iterator[dict[str, object]]:
     """Yield two rows for each data set, ours and GluonTS'."""
     warnings.filterwarnings("ignore", module="lightning|gluonts|torch")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     cases = {
         "tourism monthly": tourism("MONTHLY"),
         "tourism quarterly": tourism("QUARTERLY"),
