@@ -65,11 +65,11 @@ class FileChannel(DecodedChannel):
                 raise DataError(f'channel "{self.name}": a folder {self.folder} is needed; got none')
         except PermissionError as error:
             self._refuse_listing(error)
-        found = [
-            Path(parent, name).relative_to(self.folder)
-            for parent, _, names in os.walk(self.folder, onerror=self._refuse_listing)
-            for name in names
-        ]
+        found: list[Path] = []
+        for parent, folders, names in os.walk(self.folder, onerror=self._refuse_listing):
+            # Kubernetes keeps the files of a mounted ConfigMap in a folder `..TIME`, to which those beside it link
+            folders[:] = [name for name in folders if not name.startswith("..")]
+            found += [Path(parent, name).relative_to(self.folder) for name in names]
         return tuple(sorted(found, key=Path.as_posix))
 
     def sizes(self) -> dict[Path, int]:

@@ -41,6 +41,14 @@ def test_nested_files_are_read_in_the_order_of_their_keys(tmp_path: Path, mode: 
     assert channel(tmp_path, mode=mode).read(TRAINING).labels.tolist() == [1, 2, 3, 4, 5]
 
 
+def test_files_of_a_mounted_configmap_are_read_once(tmp_path: Path):
+    write(tmp_path, {"..2026_11_22/a.csv": "1,0\n", "..2026_11_22/b.csv": "2,0\n"})
+    (tmp_path / "..data").symlink_to("..2026_11_22")
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    assert channel(tmp_path).read(TRAINING).labels.tolist() == [1, 2]
+
+
 def test_each_call_is_the_next_epoch(tmp_path: Path):
     opened = channel(write(tmp_path, {"a.csv": "1,2\n", "b.csv": "3,4\n"}))
     for _ in range(2):
