@@ -34,7 +34,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         # OpenMP's waiting threads spin by default, which on shared cores doubles the time of a job
-        self._child = subprocess.Popen(command, env={"OMP_WAIT_POLICY": "passive"} | dict(environ))
+        waiting = environ.get("OMP_WAIT_POLICY", "passive")
+        self._child = subprocess.Popen(command, env={**environ, "OMP_WAIT_POLICY": waiting})
         if self._stopping:
             self._terminate()
 
